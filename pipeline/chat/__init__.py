@@ -1,0 +1,1 @@
+"""The chat contract: template, modes, the think block, and which tokens are trained on. The same in every stage."""

@@ -1,0 +1,73 @@
+"""The procedural corpus that a base model is made from: facts, direct answers and worked problems of one family.
+
+Its mix is the prototype's: what a later stage has to teach must exist here as a possibility (instructions that are
+sometimes followed, tags that mean nothing), or that stage teaches "always" instead of "when asked".
+"""
+
+from dataclasses import dataclass
+from random import Random
+
+from pipeline.chat.modes import MODES, with_flag
+from pipeline.problems.instructions import INSTRUCTIONS
+from pipeline.problems.problem import Family, Language, Problem, draw
+from pipeline.problems.thoughts import write_thought
+
+
+@dataclass
+class CorpusSettings:
+    """Shares are of all documents unless they say otherwise."""
+
+    facts: float = 0.15
+    direct: float = 0.15
+    direct_short: float = 0.4
+    """Share of direct answers with at most two steps: the only ones that can be learned."""
+    chat: float = 0.35
+    """Share of problems in chat form, without think tags: those are the cold start's to teach."""
+    tags: float = 0.3
+    """Share of problems that carry /think or /no_think as noise, so that the tags stay harmless until fusion."""
+    instructions: float = 0.2
+    followed: float = 0.7
+    """Share of instructions that the text obeys."""
+    mix: float = 0.25
+    """Share of thoughts whose connectives are in both languages."""
+    same_language: float = 0.65
+    """Probability that a thought is in its question's language, beyond chance."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """``question`` is None for a document that is no problem."""
+
+    question: str | None
+    response: str
+    chat: bool
+
+
+def write_document(family: Family, settings: CorpusSettings, rng: Random, hardest: int) -> Document:
+    """One document; problems are from the training split, of difficulty 1 to ``hardest``."""
+    kind = rng.random()
+    if kind < settings.facts:
+        facts = [fact for _ in range(rng.randint(2, 6)) if (fact := family.fact(rng)) is not None]
+        if facts:
+            return Document(None, "\n".join(facts), chat=False)
+    direct = kind < settings.facts + settings.direct
+    top = min(2, hardest) if direct and rng.random() < settings.direct_short else hardest
+    problem = draw(family, rng, "train", (1, top))
+    question, answer = problem.question, f"\\boxed{{{problem.answer}}}"
+    if rng.random() < settings.instructions:
+        instruction = INSTRUCTIONS[rng.choice(sorted(INSTRUCTIONS))]
+        question = instruction.ask(question, problem.language)
+        if rng.random() < settings.followed:
+            answer = instruction.obey(answer, problem.language)
+    if rng.random() < settings.tags:
+        question = with_flag(question, rng.choice(MODES))
+    response = answer if direct else f"{_thought(problem, settings, rng)}\n\n{answer}"
+    return Document(question, response, chat=rng.random() < settings.chat)
+
+
+def _thought(problem: Problem, settings: CorpusSettings, rng: Random) -> str:
+    keeps = rng.random() < settings.same_language
+    languages: tuple[Language, Language] = ("en", "zh")
+    language = problem.language if keeps else rng.choice(languages)
+    mix = 0.5 if rng.random() < settings.mix else 0.0
+    return write_thought(problem, rng, mix=mix, language=language).text

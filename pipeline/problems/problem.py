@@ -1,0 +1,90 @@
+"""What a problem is, and the three questions that a problem family answers: make one, verify an answer, what is chance.
+
+A family is one small file beside this one. It knows nothing of models, tokens or chat: it deals in text.
+"""
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from random import Random
+from typing import Any, ClassVar, Literal
+
+Language = Literal["en", "zh"]
+Split = Literal["train", "validation", "test"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a worked thought: what is done, and the value that it reaches."""
+
+    text: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A question with its verified answer.
+
+    ``canonical`` is the problem without its wording, names and language: two problems with one canonical text are the
+    same problem, and always fall in the same split.
+    """
+
+    family: str
+    question: str
+    answer: str
+    language: Language
+    difficulty: int
+    canonical: str
+    steps: tuple[Step, ...] = ()
+
+    @property
+    def split(self) -> Split:
+        return split_of(self.family, self.canonical)
+
+    def as_row(self) -> dict[str, Any]:
+        """The problem as a JSON object; the inverse of :meth:`from_row`."""
+        return asdict(self)
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> "Problem":
+        return cls(**{**row, "steps": tuple(Step(**step) for step in row.get("steps", ()))})
+
+
+def split_of(family: str, canonical: str) -> Split:
+    """80% train, 10% validation (gates, choices of settings), 10% test (the evaluation), by a hash of the problem."""
+    bucket = int.from_bytes(hashlib.sha256(f"{family}\n{canonical}".encode()).digest()[:4], "big") % 10
+    return "train" if bucket < 8 else "validation" if bucket == 8 else "test"
+
+
+class Family(ABC):
+    """A kind of problem. Subclass it in one file and register it in :mod:`pipeline.problems`."""
+
+    name: ClassVar[str]
+    chance: ClassVar[float | None] = None
+    """The accuracy of a blind guess, where it is known."""
+
+    @abstractmethod
+    def make(self, rng: Random, difficulty: int, language: Language) -> Problem:
+        """One problem of this difficulty, all randomness from ``rng``; of any split."""
+
+    @abstractmethod
+    def verify(self, answer: str, problem: Problem) -> bool:
+        """Whether the text of a boxed answer is right. Strict; never evaluates the text."""
+
+    def fact(self, rng: Random) -> str | None:
+        """One atomic fact that problems build on, as text for the base corpus; None when the family has none."""
+        return None
+
+
+def draw(
+    family: Family, rng: Random, split: Split, difficulty: tuple[int, int], language: Language | None = None
+) -> Problem:
+    """A problem of ``split`` with its difficulty uniform in the closed range; a random language unless one is given."""
+    level = rng.randint(*difficulty)
+    chosen: Language = language or rng.choice(("en", "zh"))
+    for _ in range(10_000):
+        problem = family.make(rng, level, chosen)
+        if problem.split == split:
+            return problem
+    raise RuntimeError(f"family {family.name!r} made no {split} problem of difficulty {level} in 10,000 tries")

@@ -1,0 +1,121 @@
+"""Problems from a file of question and answer columns (GSM8K, CMATH and their like), as they are.
+
+Every gold answer is parsed when the file is read: one that does not parse is an error with its row, never a reward.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from pipeline.errors import ColdstartError, nearest
+from pipeline.problems.problem import Family, Language, Problem, Split
+
+NUMBER = re.compile(r"[-+]?(?:\d+(?:,\d{3})*(?:\.\d+)?|\.\d+)(?:/\d+)?%?")
+MAX_NUMBER_LENGTH = 64
+"""A longer "number" is refused, never converted: turning a million digits into an int is a way to hang a trainer."""
+
+
+def parse_number(text: str) -> Fraction | None:
+    """The exact value of ``1,234``, ``-3.5``, ``1/2`` or ``12%``; None for anything else. Units are not numbers."""
+    text = text.strip().strip("$￥¥").strip().removesuffix(".")
+    if len(text) > MAX_NUMBER_LENGTH or not NUMBER.fullmatch(text):
+        return None
+    percent = text.endswith("%")
+    head, _, below = text.rstrip("%").replace(",", "").partition("/")
+    try:
+        value = Fraction(Decimal(head)) / (int(below) if below else 1)
+    except (InvalidOperation, ZeroDivisionError):
+        return None
+    return value / 100 if percent else value
+
+
+def detect_language(text: str) -> Language:
+    return "zh" if re.search(r"[\u4e00-\u9fff]", text) else "en"
+
+
+def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """``(row number from 1, row)`` of a JSONL file. Raises ColdstartError with the row for what is not an object."""
+    if not path.is_file():
+        raise ColdstartError(f"problem file {path} does not exist; give the path of a JSONL file")
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise ColdstartError(f"{path}, row {number}: not JSON ({error.msg}); each line must be one object") from None
+        if not isinstance(row, dict):
+            raise ColdstartError(f"{path}, row {number}: {type(row).__name__} instead of an object")
+        yield number, row
+
+
+class Table(Family):
+    """A family over a file. Its problems are the file's rows; ``difficulty`` counts as 1 unless a column gives it."""
+
+    name = "table"
+
+    def __init__(
+        self,
+        path: str,
+        question: str = "question",
+        answer: str = "answer",
+        answer_after: str | None = "####",
+        difficulty: str | None = None,
+    ) -> None:
+        """
+        Args:
+            path: JSONL file.
+            question, answer: column names.
+            answer_after: the gold answer is what follows the last such mark (GSM8K's ``#### N``); the whole text where
+                the mark does not occur.
+            difficulty: column with a whole number.
+
+        Raises:
+            ColdstartError: no such file, a row without a column, a gold answer that is not a number (with its row).
+        """
+        self.path = Path(path)
+        self.problems: list[Problem] = []
+        for number, row in read_rows(self.path):
+            for column in filter(None, (question, answer, difficulty)):
+                if column not in row:
+                    raise ColdstartError(
+                        f"{path}, row {number}: no column {column!r} ({nearest(column, row)}); "
+                        "set the column names beside the path"
+                    )
+            gold = str(row[answer])
+            if answer_after and answer_after in gold:
+                gold = gold.rsplit(answer_after, 1)[1]
+            gold = gold.strip()
+            if parse_number(gold) is None:
+                raise ColdstartError(
+                    f"{path}, row {number}: the gold answer {gold!r} is not a number; mend the row or drop it"
+                )
+            text = str(row[question]).strip()
+            self.problems.append(
+                Problem(
+                    family=self.name,
+                    question=text,
+                    answer=gold,
+                    language=detect_language(text),
+                    difficulty=int(row[difficulty]) if difficulty else 1,
+                    canonical=" ".join(text.lower().split()),
+                )
+            )
+        if not self.problems:
+            raise ColdstartError(f"problem file {path} has no rows")
+
+    def make(self, rng: Random, difficulty: int, language: Language) -> Problem:
+        raise TypeError("a table's problems are read, not made: use problems.sample_problems")
+
+    def rows(self, split: Split | None) -> list[Problem]:
+        """The file's problems of one split; all of them for None (a file that is an evaluation set as a whole)."""
+        return [problem for problem in self.problems if split is None or problem.split == split]
+
+    def verify(self, answer: str, problem: Problem) -> bool:
+        value = parse_number(answer)
+        return value is not None and value == parse_number(problem.answer)

@@ -1,0 +1,58 @@
+"""Checkpoints inside a stage that can be trusted.
+
+Transformers writes a checkpoint file by file, takes the highest number for the newest, and resumes in silence with a
+fresh optimizer when that file is missing. So each finished checkpoint gets a mark that lists its files, and only one
+whose files are all there, with their sizes, is resumed from; else the one before it.
+"""
+
+import json
+import logging
+import shutil
+from pathlib import Path
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+MARK = "complete.json"
+logger = logging.getLogger(__name__)
+
+
+class MarkCheckpoints(TrainerCallback):
+    """Marks each checkpoint after Transformers has written all of it."""
+
+    def on_save(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
+    ) -> None:
+        if state.is_world_process_zero:
+            assert args.output_dir is not None
+            mark_checkpoint(Path(args.output_dir) / f"checkpoint-{state.global_step}")
+
+
+def mark_checkpoint(folder: Path) -> None:
+    sizes = {str(path.relative_to(folder)): path.stat().st_size for path in folder.rglob("*") if path.is_file()}
+    sizes.pop(MARK, None)
+    partial = folder / (MARK + ".partial")
+    partial.write_text(json.dumps(sizes))
+    partial.replace(folder / MARK)
+
+
+def is_intact(folder: Path) -> bool:
+    try:
+        sizes = json.loads((folder / MARK).read_text())
+        return all((folder / name).stat().st_size == size for name, size in sizes.items())
+    except (OSError, json.JSONDecodeError):
+        return False
+
+
+def newest_checkpoint(trainer_folder: Path) -> Path | None:
+    """The newest intact checkpoint; damaged ones are removed, and said so. None when there is none."""
+    found = sorted(trainer_folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), reverse=True)
+    for folder in found:
+        if is_intact(folder):
+            return folder
+        logger.warning("checkpoint %s is not complete; it is removed and the one before it is used", folder.name)
+        shutil.rmtree(folder)
+    return None
+
+
+def checkpoint_step(folder: Path | None) -> int:
+    return int(folder.name.split("-")[1]) if folder else 0
