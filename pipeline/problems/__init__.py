@@ -12,6 +12,8 @@ from pipeline.problems.walk import Walk
 
 FAMILIES: dict[str, type[Family]] = {family.name: family for family in (Walk, Table)}
 
+MAX_REPEATS = 1000
+
 __all__ = [
     "FAMILIES",
     "Family",
@@ -23,6 +25,7 @@ __all__ = [
     "make_family",
     "sample_problems",
     "split_of",
+    "verify",
 ]
 
 
@@ -36,6 +39,11 @@ def make_family(name: str, options: Mapping[str, Any] | None = None) -> Family:
         if key not in known:
             raise ColdstartError(f"problem family {name!r} has no option {key!r}; {nearest(key, known)}")
     return family(**options)
+
+
+def verify(answer: str, problem: Problem) -> bool:
+    """Whether a boxed answer is right, by the rule of the problem's own family."""
+    return FAMILIES[problem.family].verify(answer, problem)
 
 
 def sample_problems(
@@ -52,12 +60,21 @@ def sample_problems(
     low, high = difficulty
     problems: list[Problem] = []
     seen: set[str] = set()
+    repeats = 0
     while len(problems) < count:
+        if repeats > MAX_REPEATS:
+            raise ColdstartError(
+                f"family {family.name!r} has fewer than {count} different {split} problems of difficulty {low} to "
+                f"{high}; ask for fewer, or for a wider range"
+            )
         level = low + len(problems) % (high - low + 1)
         language: Language = ("en", "zh")[len(problems) // (high - low + 1) % 2]
         problem = draw(family, rng, split, (level, level), language)
-        if problem.question not in seen:
-            seen.add(problem.question)
-            problems.append(problem)
+        if problem.question in seen:
+            repeats += 1
+            continue
+        repeats = 0
+        seen.add(problem.question)
+        problems.append(problem)
     rng.shuffle(problems)
     return problems

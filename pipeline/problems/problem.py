@@ -68,8 +68,9 @@ class Family(ABC):
     def make(self, rng: Random, difficulty: int, language: Language) -> Problem:
         """One problem of this difficulty, all randomness from ``rng``; of any split."""
 
+    @classmethod
     @abstractmethod
-    def verify(self, answer: str, problem: Problem) -> bool:
+    def verify(cls, answer: str, problem: Problem) -> bool:
         """Whether the text of a boxed answer is right. Strict; never evaluates the text."""
 
     def fact(self, rng: Random) -> str | None:

@@ -116,6 +116,7 @@ class Table(Family):
         """The file's problems of one split; all of them for None (a file that is an evaluation set as a whole)."""
         return [problem for problem in self.problems if split is None or problem.split == split]
 
-    def verify(self, answer: str, problem: Problem) -> bool:
+    @classmethod
+    def verify(cls, answer: str, problem: Problem) -> bool:
         value = parse_number(answer)
         return value is not None and value == parse_number(problem.answer)

@@ -1,0 +1,1 @@
+"""Artifacts: folders that are complete or absent, never in between."""

@@ -1,0 +1,90 @@
+"""The evaluation of one model: each mode it has, instructions, budgets. Returns figures, and every completion."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.evaluation.budget_curve import answer_within, budget_point
+from pipeline.evaluation.figures import mean, summarise, wilson
+from pipeline.evaluation.settings import EvaluationSettings
+from pipeline.generation.complete import Completer, Judged
+from pipeline.generation.sampling import GREEDY, Sampling
+from pipeline.problems import make_family, sample_problems
+from pipeline.problems.instructions import INSTRUCTIONS
+from pipeline.problems.prompts import Prompt, plain_prompt
+from pipeline.seeds import derive_seed
+from pipeline.tracking import Tracker
+
+
+@dataclass
+class Evaluation:
+    metrics: dict[str, Any]
+    completions: list[dict[str, Any]]
+    """Every completion with its verdict, ``part`` saying which figure it belongs to."""
+
+
+def evaluate(completer: Completer, settings: EvaluationSettings, tracker: Tracker) -> Evaluation:
+    """Measure one model. The seed is the problems', so that two models answer with the same random streams."""
+    family = make_family(settings.family, settings.family_options)
+    split, seed = settings.split, settings.problems_seed
+    low, high = settings.difficulty
+    problems = sample_problems(family, settings.problems, split, (low, high), seed)  # type: ignore[arg-type]
+    sampling = Sampling(temperature=settings.temperature, top_p=settings.top_p, top_k=settings.top_k)
+    parts = len(settings.modes) + len(settings.budgets) + bool(settings.instructions)
+    done = 0
+    result = Evaluation({}, [])
+
+    def keep(part: str, judged: list[Judged]) -> None:
+        nonlocal done
+        done += 1
+        tracker.progress(done, parts, part)
+        result.completions += [{"part": part, **item.as_row()} for item in judged]
+
+    followed: list[bool] = []
+    unlimited: list[Judged] = []
+    for mode in settings.modes:
+        flag = "no_think" if mode == "no_think" else "think" if settings.flags else None
+        prompts = [plain_prompt(problem, flag) for problem in problems]
+        judged = completer.complete(prompts, sampling, derive_seed(seed, mode), settings.k)
+        greedy = completer.complete(prompts, GREEDY, seed)
+        if mode == "think":
+            unlimited = greedy
+        result.metrics[mode] = summarise(judged, mean([item.correct for item in greedy]))
+        keep(mode, judged)
+        result.completions += [{"part": f"{mode}_greedy", **item.as_row()} for item in greedy]
+        followed += [item.mode_followed for item in judged]
+    if len(settings.modes) > 1:
+        result.metrics["mode_following"] = mean(followed)
+    if "calibration_error" in result.metrics.get("think", {}):
+        result.metrics["calibration_error"] = result.metrics["think"].pop("calibration_error")
+    result.metrics.get("no_think", {}).pop("calibration_error", None)
+
+    if settings.instructions:
+        asked = _instruction_prompts(settings, sample_problems(
+            family, settings.instructions, split, (low, high), derive_seed(seed, "instructions")  # type: ignore[arg-type]
+        ))
+        judged = completer.complete(asked, sampling, derive_seed(seed, "instructions"))
+        done_right = [item.instruction_followed for item in judged]
+        result.metrics["instruction_following"] = mean(done_right)
+        result.metrics["instruction_ci95"] = wilson(sum(done_right), len(done_right))
+        result.metrics["instruction_n"] = len(done_right)
+        keep("instructions", judged)
+
+    if settings.budgets:
+        points = []
+        for budget in sorted(settings.budgets):
+            judged = answer_within(completer, unlimited, budget)
+            points.append(budget_point(budget, judged, unlimited, family.chance))
+            keep(f"budget_{budget}", judged)
+        result.metrics["budget"] = points
+    return result
+
+
+def _instruction_prompts(settings: EvaluationSettings, problems: list[Any]) -> list[Prompt]:
+    """Every kind of instruction in turn, in each mode in turn."""
+    kinds = sorted(INSTRUCTIONS)
+    prompts = []
+    for index, problem in enumerate(problems):
+        mode = settings.modes[index // len(kinds) % len(settings.modes)]
+        flag = "no_think" if mode == "no_think" else "think" if settings.flags else None
+        prompts.append(plain_prompt(problem, flag, kinds[index % len(kinds)]))
+    return prompts

@@ -1,0 +1,99 @@
+"""Figures over judged completions: accuracy with its interval, pass@k, maj@k, calibration. Plain functions of rows."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from pipeline.generation.complete import Judged
+
+Z95 = 1.959964
+
+
+def wilson(successes: float, n: int) -> list[float]:
+    """95% interval of a share from ``n`` independent trials (Wilson 1927); stays inside [0, 1]."""
+    if n == 0:
+        return [0.0, 1.0]
+    share, z2 = successes / n, Z95**2
+    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = Z95 * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n)) / (1 + z2 / n)
+    return [max(0.0, centre - half), min(1.0, centre + half)]
+
+
+def clustered(means: Sequence[float]) -> list[float]:
+    """95% interval of the mean over problems, each with the mean of its samples: problems are what is independent."""
+    n = len(means)
+    mean = sum(means) / n
+    if n < 2 or all(value == means[0] for value in means):
+        return wilson(mean * n, n)
+    deviation = math.sqrt(sum((value - mean) ** 2 for value in means) / (n - 1))
+    half = Z95 * deviation / math.sqrt(n)
+    return [max(0.0, mean - half), min(1.0, mean + half)]
+
+
+def by_problem(judged: Sequence[Judged]) -> list[list[Judged]]:
+    """The samples of each prompt, in the order of the prompts."""
+    groups: dict[int, list[Judged]] = {}
+    for item in judged:
+        groups.setdefault(id(item.prompt), []).append(item)
+    return list(groups.values())
+
+
+def majority(samples: Sequence[Judged]) -> tuple[str | None, float]:
+    """The most common answer among the samples (the first met on a tie) and its share; answers that are none count."""
+    counts = Counter(item.completion.boxed if item.formatted else None for item in samples)
+    answer, count = counts.most_common(1)[0]
+    return answer, count / len(samples)
+
+
+def calibration_error(confidence: Sequence[float], correct: Sequence[bool], bins: int = 10) -> float:
+    """Expected calibration error: the mean of |accuracy - confidence| over equal-width bins, weighted by their size."""
+    total = 0.0
+    for index in range(bins):
+        rows = [
+            row for row, value in enumerate(confidence) if index / bins < value <= (index + 1) / bins
+        ]
+        if rows:
+            gap = sum(correct[row] for row in rows) - sum(confidence[row] for row in rows)
+            total += abs(gap)
+    return total / max(1, len(confidence))
+
+
+def mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else 0.0
+
+
+def summarise(judged: Sequence[Judged], greedy_accuracy: float | None = None) -> dict[str, Any]:
+    """The figures of one mode: pass@1 over k samples with its clustered interval, and what came with it."""
+    groups = by_problem(judged)
+    k = len(groups[0])
+    shares = [mean([item.correct for item in group]) for group in groups]
+    votes = [majority(group) for group in groups]
+    voted = [
+        any(item.correct for item in group if item.completion.boxed == vote[0])
+        for group, vote in zip(groups, votes, strict=True)
+    ]
+    languages = [item.language for item in judged if item.language is not None]
+    figures: dict[str, Any] = {
+        "accuracy": mean(shares),
+        "ci95": clustered(shares) if k > 1 else wilson(sum(shares), len(shares)),
+        "n": len(groups),
+        "k": k,
+        "pass_at_k": mean([any(item.correct for item in group) for group in groups]),
+        "maj_at_k": mean(voted),
+        "format": mean([item.formatted for item in judged]),
+        "mean_thinking_tokens": mean([item.thinking_tokens for item in judged]),
+        "truncated": mean([not item.rollout.ended for item in judged]),
+        "by_difficulty": {
+            str(level): mean([share for share, group in zip(shares, groups, strict=True)
+                              if group[0].prompt.problem.difficulty == level])
+            for level in sorted({group[0].prompt.problem.difficulty for group in groups})
+        },
+    }
+    if languages:
+        figures["language"] = mean(languages)
+    if greedy_accuracy is not None:
+        figures["greedy"] = greedy_accuracy
+    if k > 1:
+        figures["calibration_error"] = calibration_error([share for _, share in votes], voted)
+    return figures

@@ -1,0 +1,28 @@
+"""What an evaluation measures. Apart from the measuring, so that reading a recipe imports no engine."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class EvaluationSettings:
+    family: str = "walk"
+    family_options: dict[str, Any] = field(default_factory=dict)
+    split: str = "test"
+    """``validation`` while settings are being chosen: test problems are for the result alone."""
+    problems: int = 504
+    problems_seed: int = 20261121
+    """The same problems for every model and every run seed, so that differences are paired."""
+    difficulty: list[int] = field(default_factory=lambda: [1, 12])
+    modes: list[str] = field(default_factory=lambda: ["think"])
+    flags: bool = False
+    """Whether thinking prompts say ``/think``: only models that were taught the flags are asked with them."""
+    k: int = 4
+    temperature: float = 0.6
+    top_p: float = 0.95
+    top_k: int = 0
+    max_new_tokens: int = 64
+    budgets: list[int] = field(default_factory=list)
+    instructions: int = 0
+    """Problems that carry an instruction, half of them in each mode."""
+    stop_sentence: dict[str, str] = field(default_factory=lambda: {"en": "", "zh": ""})

@@ -1,0 +1,1 @@
+"""Rewards: plain functions of (completion, prompt), composed in YAML."""

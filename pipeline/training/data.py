@@ -1,0 +1,34 @@
+"""Prompts and rows that training stages are fed with."""
+
+from collections.abc import Sequence
+from random import Random
+from typing import TYPE_CHECKING
+
+from pipeline.problems import Family, sample_problems
+from pipeline.problems.prompts import Prompt, PromptMix, mixed_prompt
+from pipeline.seeds import derive_seed
+
+if TYPE_CHECKING:
+    from pipeline.generation.complete import Judged
+
+
+def draw_prompts(
+    family: Family, count: int, difficulty: Sequence[int], mix: PromptMix, seed: int
+) -> list[Prompt]:
+    """``count`` prompts of training problems, with modes, instructions and earlier turns drawn from the mix."""
+    rng = Random(derive_seed(seed, "mix"))
+    problems = sample_problems(family, count, "train", (difficulty[0], difficulty[1]), derive_seed(seed, "problems"))
+    return [mixed_prompt(problem, mix, family, rng) for problem in problems]
+
+
+def rejection(item: "Judged", min_language: float) -> str | None:
+    """Why a completion is dropped, None when it is kept: right, well-formed, in the mode and the language asked for."""
+    if not item.formatted:
+        return "format"
+    if not item.mode_followed:
+        return "mode"
+    if not item.correct:
+        return "wrong"
+    if item.language is not None and item.language < min_language:
+        return "language"
+    return None

@@ -1,0 +1,76 @@
+"""The rows of thinking-mode fusion: one function for each kind."""
+
+from collections.abc import Sequence
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from pipeline.chat.parse import render_completion
+from pipeline.generation.budget import stop_text, thought_span
+from pipeline.generation.complete import Completer, Judged
+from pipeline.generation.loop import generate
+from pipeline.generation.sampling import GREEDY
+from pipeline.problems import Family, Problem
+from pipeline.problems.instructions import INSTRUCTIONS
+from pipeline.problems.prompts import Prompt, mixed_prompt, plain_prompt
+
+if TYPE_CHECKING:
+    from stages.mix_modes import Settings
+
+Row = dict[str, Any]
+
+
+def _row(prompt: Prompt, completion: str, untrained: str = "") -> Row:
+    return {**prompt.as_row(), "completion": completion, "untrained": untrained}
+
+
+def _answer(boxed: str, prompt: Prompt, followed: float, rng: Random) -> str:
+    answer = f"\\boxed{{{boxed}}}"
+    if prompt.instruction and rng.random() < followed:
+        return INSTRUCTIONS[prompt.instruction].obey(answer, prompt.language)
+    return answer
+
+
+def think_row(item: Judged, settings: "Settings", family: Family, rng: Random) -> Row:
+    """The model's own thought and answer, under a prompt with other flags, turns and instructions."""
+    prompt = mixed_prompt(item.prompt.problem, settings.mix(no_think=0.0), family, rng)
+    answer = _answer(item.prompt.problem.answer, prompt, settings.followed, rng)
+    return _row(prompt, render_completion(item.completion.thought, answer))
+
+
+def no_think_row(problem: Problem, settings: "Settings", family: Family, rng: Random) -> Row:
+    """The empty block and the gold answer."""
+    prompt = mixed_prompt(problem, settings.mix(no_think=1.0), family, rng)
+    return _row(prompt, render_completion("", _answer(problem.answer, prompt, settings.followed, rng)))
+
+
+def cut_rows(
+    completer: Completer, kept: Sequence[Judged], count: int, settings: "Settings", seed: int
+) -> list[Row]:
+    """Thoughts cut at a random token, each with the answer that the model itself still gives from there.
+
+    The model answers after a bare ``</think>``, before it has learned the stop sentence; the row then says the sentence,
+    which so comes to mean "answer from what you have". Rows whose answer is not one boxed value are left out.
+    """
+    rng = Random(seed)
+    tokenizer, think = completer.tokenizer, completer.think
+    cuts: list[tuple[Judged, list[int]]] = []
+    for item in rng.sample(list(kept), min(count, len(kept))):
+        span = thought_span(item.rollout.ids, think)
+        if span is not None and span[1] - span[0] > 1:
+            cuts.append((item, item.rollout.ids[: span[0] + rng.randint(1, span[1] - span[0] - 1)]))
+    answers = generate(
+        completer.model,
+        [[*item.prefix, *ids, *think.forced(item.prompt.language, 1)] for item, ids in cuts],
+        GREEDY,
+        completer.max_new_tokens,
+        [tokenizer.eos_token_id],
+    )
+    rows = []
+    for (item, ids), answer in zip(cuts, answers, strict=True):
+        text = tokenizer.decode(answer.ids[:-1]) if answer.ended else ""
+        given = tokenizer.decode(ids) + stop_text(settings.stop_sentence[item.prompt.language], started=True)
+        judged = completer.judge(item.prompt, 0, item.prefix, "", answer)
+        if text and judged.completion.boxed is not None:
+            flag = "think" if rng.random() < settings.flagged else None
+            rows.append(_row(plain_prompt(item.prompt.problem, flag), given + text, untrained=given))
+    return rows

@@ -1,0 +1,237 @@
+"""GRPO through TRL's ``GRPOTrainer``: our prompts, rollouts and rewards; advantage and loss are TRL's."""
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import torch
+from datasets import Dataset
+from trl import GRPOConfig, GRPOTrainer
+
+from pipeline.artifacts.rows import read_rows
+from pipeline.chat.encode import encode_text, prefill_of, render_prompt
+from pipeline.chat.parse import parse_completion
+from pipeline.errors import ColdstartError
+from pipeline.generation.budget import think_tokens
+from pipeline.generation.loop import generate
+from pipeline.generation.sampling import Sampling
+from pipeline.models import load_model, save_model
+from pipeline.problems import Problem, make_family
+from pipeline.problems.prompts import Prompt, mixed_prompt
+from pipeline.rewards.compose import Component, Composition, compose
+from pipeline.runner.request import Request
+from pipeline.seeds import derive_seed
+from pipeline.tracking import Tracker
+from pipeline.training.arguments import trainer_arguments
+from pipeline.training.callbacks import StopAtReward, TrackerCallback
+from pipeline.training.checkpoints import MarkCheckpoints, checkpoint_step, newest_checkpoint
+from pipeline.training.data import draw_prompts
+
+if TYPE_CHECKING:
+    from stages.grpo import Settings
+
+SAMPLES_KEPT = 24
+
+
+class RolloutGRPOTrainer(GRPOTrainer):
+    """TRL's trainer with the dataset rows of a generation at hand for its ``rollout_func``, and a count of its tokens.
+
+    ``rollout_func`` gets prompts alone, so the rows are kept here on the way in (each row's language and place decide
+    its stop sentence and its random stream).
+    """
+
+    rows: list[dict[str, Any]]
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        self.rows = inputs
+        output = super()._generate_and_score_completions(inputs)
+        self._count_tokens(output)
+        return output
+
+    def _count_tokens(self, output: dict[str, Any]) -> None:
+        """Tokens generated, and those that taught nothing, by cause; logged with the step's other metrics."""
+        mask, ids = output["completion_mask"], output["completion_ids"]
+        if "tool_mask" in output:
+            mask = mask * output["tool_mask"]
+        lengths = mask.sum(1)  # (B,)
+        idle = output["advantages"].view(-1, self.num_generations).abs().amax(1) == 0
+        without_variance = idle.repeat_interleave(self.num_generations)
+        ended = torch.isin(ids, torch.tensor(self.eos_token_ids, device=ids.device)).any(1)
+        counts = {
+            "tokens/generated": lengths.sum(),
+            "tokens/no_variance": lengths[without_variance].sum(),
+            "tokens/truncated": lengths[~ended].sum(),
+        }
+        for key, count in counts.items():
+            self._metrics["train"][key].append(float(self.accelerator.reduce(count, reduction="sum")))
+
+
+def rollout_function(settings: "Settings", request: Request) -> Callable[[list[str], Any], dict[str, Any]]:
+    """TRL's ``rollout_func``: string prompts in, ids out, forced tokens marked as not the model's (``env_mask``)."""
+    sampling = Sampling(temperature=settings.temperature)
+
+    def rollout(prompts: list[str], trainer: RolloutGRPOTrainer) -> dict[str, Any]:
+        tokenizer = trainer.processing_class
+        prompt_ids = encode_text(tokenizer, prompts)
+        step, first = trainer.state.global_step, trainer.accelerator.process_index * len(prompts)
+        rollouts = generate(
+            trainer.accelerator.unwrap_model(trainer.model),
+            prompt_ids,
+            sampling,
+            settings.max_completion_length,
+            trainer.eos_token_ids,
+            seeds=[derive_seed(request.seed, "rollout", step, first + row) for row in range(len(prompts))],
+            thinking_budget=settings.thinking_budget,
+            think=think_tokens(tokenizer, settings.stop_sentence),
+            languages=[json.loads(row["row"])["problem"]["language"] for row in trainer.rows],
+        )
+        output: dict[str, Any] = {
+            "prompt_ids": prompt_ids,
+            "completion_ids": [item.ids for item in rollouts],
+            "logprobs": None,
+        }
+        if settings.thinking_budget is not None:
+            output["env_mask"] = [[int(not forced) for forced in item.forced] for item in rollouts]
+        return output
+
+    return rollout
+
+
+def reward_function(
+    composition: Composition, component: Component, eos_token_ids: Sequence[int]
+) -> Callable[..., list[float | None]]:
+    """A TRL reward function for one component, named after it so that TRL logs it by its name."""
+
+    def reward(
+        prompts: list[str], completions: list[str], completion_ids: list[list[int]], row: list[str], **_: Any
+    ) -> list[float | None]:
+        values = []
+        for prompt, text, ids, data in zip(prompts, completions, completion_ids, row, strict=True):
+            completion = parse_completion(text, bool(ids) and ids[-1] in eos_token_ids, prefill_of(prompt))
+            values.append(composition.score(component, completion, Prompt.from_row(json.loads(data))))
+        return values
+
+    reward.__name__ = component.name
+    return reward
+
+
+def training_prompts(settings: "Settings", request: Request) -> list[Prompt]:
+    """One prompt for each of the steps' groups, in the order of training.
+
+    Exactly as many as the steps need: a second epoch inside TRL's sampler would come in another order after a resume.
+    Selected problems are gone through in a new shuffle each time round.
+    """
+    count = settings.max_steps * settings.batch_size // settings.num_generations
+    family = make_family(settings.family, settings.family_options)
+    if "problems" not in request.inputs:
+        return draw_prompts(family, count, settings.difficulty, settings.mix, request.seed)
+    problems = [Problem.from_row(row["problem"]) for row in read_rows(request.input("problems"))]
+    rng = Random(derive_seed(request.seed, "prompts"))
+    chosen: list[Problem] = []
+    while len(chosen) < count:
+        chosen += rng.sample(problems, len(problems))
+    return [mixed_prompt(problem, settings.mix, family, rng) for problem in chosen[:count]]
+
+
+def reinforce(settings: "Settings", request: Request, tracker: Tracker) -> dict[str, Any]:
+    """Train and save the model; returns its metrics."""
+    if settings.batch_size % settings.num_generations:
+        raise ColdstartError(
+            f"stages.{request.stage}: batch_size {settings.batch_size} completions do not make whole groups of "
+            f"num_generations {settings.num_generations}"
+        )
+    model, tokenizer = load_model(request.input("model"))
+    composition = compose(settings.rewards, f"stages.{request.stage}.rewards")
+    prompts = training_prompts(settings, request)
+    data = Dataset.from_list(
+        [
+            {"prompt": render_prompt(tokenizer, prompt.messages), "row": json.dumps(prompt.as_row())}
+            for prompt in prompts
+        ]
+    )
+    checkpoint = newest_checkpoint(request.trainer_folder)
+    tracker.rewind(checkpoint_step(checkpoint))
+    trainer = RolloutGRPOTrainer(
+        model=model,
+        reward_funcs=[reward_function(composition, part, [tokenizer.eos_token_id]) for part in composition.components],
+        args=trainer_arguments(
+            GRPOConfig,
+            settings,
+            request,
+            max_steps=settings.max_steps,
+            num_generations=settings.num_generations,
+            temperature=settings.temperature,
+            max_completion_length=settings.max_completion_length,
+            beta=settings.beta,
+            adam_beta2=settings.adam_beta2,
+            reward_weights=[component.weight for component in composition.components],
+            shuffle_dataset=False,
+            gradient_checkpointing=False,
+            lr_scheduler_type="linear",
+            **settings.trl,
+        ),
+        train_dataset=data,
+        processing_class=tokenizer,
+        rollout_func=rollout_function(settings, request),
+        callbacks=[
+            TrackerCallback(tracker),
+            *([StopAtReward(settings.stop_at, settings.stop_window)] if settings.stop_at else []),
+            MarkCheckpoints(),
+        ],
+    )
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    tracker.samples(last_samples(trainer))
+    save_model(model, tokenizer, request.folder, request.stage, {"steps": trainer.state.global_step})
+    return curve_metrics(tracker.history(), settings, composition, trainer.state.global_step)
+
+
+def last_samples(trainer: RolloutGRPOTrainer) -> list[dict[str, Any]]:
+    """The last step's completions, spread over its prompts, with what each reward gave."""
+    logs = trainer._logs
+    rows = [
+        {
+            "prompt": prompt,
+            "completion": completion,
+            "advantage": advantage,
+            "rewards": {
+                name: None if math.isnan(values[index]) else values[index] for name, values in logs["rewards"].items()
+            },
+        }
+        for index, (prompt, completion, advantage) in enumerate(
+            zip(logs["prompt"], logs["completion"], logs["advantages"], strict=True)
+        )
+    ]
+    return rows[:: max(1, len(rows) // SAMPLES_KEPT)][:SAMPLES_KEPT]
+
+
+def curve_metrics(
+    history: list[dict[str, Any]], settings: "Settings", composition: Composition, steps: int
+) -> dict[str, Any]:
+    """What the ledger says of an RL stage: the ends of its curves, and where its tokens went."""
+    rows = [row for row in history if "reward" in row]
+    keys = {"reward": "reward", "entropy": "entropy", "length": "completions/mean_length"}
+    keys |= {f"rewards/{part.name}": f"rewards/{part.name}/mean" for part in composition.components}
+    window = max(1, min(settings.stop_window, len(rows) // 2))
+
+    def average(part: list[dict[str, Any]], key: str) -> float | None:
+        values = [row[key] for row in part if row.get(key) is not None]
+        return sum(values) / len(values) if values else None
+
+    def total(key: str) -> int:
+        return int(sum(row.get(key) or 0 for row in rows))
+
+    return {
+        "steps": steps,
+        "capped": bool(settings.stop_at) and steps >= settings.max_steps,
+        "curve_window": window,
+        "first": {name: average(rows[:window], key) for name, key in keys.items()},
+        "last": {name: average(rows[-window:], key) for name, key in keys.items()},
+        "tokens_generated": total("tokens/generated"),
+        "tokens_wasted": {
+            "groups_without_variance": total("tokens/no_variance"),
+            "truncated": total("tokens/truncated"),
+        },
+        "reward_errors": dict(composition.errors),
+    }

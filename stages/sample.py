@@ -1,0 +1,59 @@
+"""Rejection sampling: a model's own completions, kept when they are right, well-formed and in the mode asked for."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.problems.prompts import PromptMix
+from pipeline.runner.mechanism import Input, Mechanism
+from pipeline.runner.request import Request
+from pipeline.tracking import Tracker
+
+
+@dataclass
+class Settings:
+    family: str = "walk"
+    family_options: dict[str, Any] = field(default_factory=dict)
+    prompts: int = 600
+    difficulty: list[int] = field(default_factory=lambda: [1, 8])
+    mix: PromptMix = field(default_factory=PromptMix)
+    k: int = 1
+    temperature: float = 0.7
+    top_p: float = 1.0
+    max_new_tokens: int = 64
+    min_language: float = 1.0
+    """Least share of a thought's words in the question's language."""
+
+
+MECHANISM = Mechanism(settings=Settings, makes="data", inputs={"model": Input("model")})
+
+
+def run(settings: Settings, request: Request, tracker: Tracker) -> dict[str, Any]:
+    from pipeline.artifacts.rows import ROWS, write_rows
+    from pipeline.generation.complete import Completer
+    from pipeline.generation.sampling import Sampling
+    from pipeline.models import load_model
+    from pipeline.problems import make_family
+    from pipeline.training.data import draw_prompts, rejection
+
+    family = make_family(settings.family, settings.family_options)
+    prompts = draw_prompts(family, settings.prompts, settings.difficulty, settings.mix, request.seed)
+    completer = Completer(*load_model(request.input("model")), settings.max_new_tokens)
+    judged = completer.complete(
+        prompts, Sampling(temperature=settings.temperature, top_p=settings.top_p), request.seed, settings.k
+    )
+    verdicts = [rejection(item, settings.min_language) for item in judged]
+    rows = [
+        {**item.prompt.as_row(), "completion": item.completion.text, "untrained": ""}
+        for item, verdict in zip(judged, verdicts, strict=True)
+        if verdict is None
+    ]
+    write_rows(request.folder / "data" / ROWS, rows)
+    tracker.samples(rows[:24])
+    return {
+        "sampled": len(judged),
+        "rows": len(rows),
+        "dropped": dict(Counter(verdict for verdict in verdicts if verdict)),
+        "rows_by_mode": dict(Counter(row["mode"] for row in rows)),
+        "tokens_generated": sum(len(item.rollout.ids) for item in judged),
+    }

@@ -1,0 +1,48 @@
+"""Write worked thoughts for a cold start, with deliberate flaws in the rows: mixed languages, early stops, short problems.
+
+The flaws must be in the rows, not in what the base happens not to generalise to: then every seed starts from like
+accuracy with a good format, and RL has the same thing to repair.
+"""
+
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from pipeline.runner.mechanism import Mechanism
+from pipeline.runner.request import Request
+from pipeline.tracking import Tracker
+
+
+@dataclass
+class Settings:
+    family: str = "walk"
+    family_options: dict[str, Any] = field(default_factory=dict)
+    rows: int = 240
+    difficulty: list[int] = field(default_factory=lambda: [1, 8])
+    mix: float = 0.45
+    """Probability that a connective is in the other language."""
+    stop: float = 0.2
+    """Probability, after each step but the last, that the thought ends there and answers the value reached."""
+
+
+MECHANISM = Mechanism(settings=Settings, makes="data")
+
+
+def run(settings: Settings, request: Request, tracker: Tracker) -> dict[str, Any]:
+    from pipeline.artifacts.rows import ROWS, write_rows
+    from pipeline.chat.parse import render_completion
+    from pipeline.problems import make_family, sample_problems
+    from pipeline.problems.prompts import plain_prompt
+    from pipeline.problems.thoughts import write_thought
+
+    family, rng = make_family(settings.family, settings.family_options), Random(request.seed)
+    low, high = settings.difficulty
+    rows, complete = [], 0
+    for problem in sample_problems(family, settings.rows, "train", (low, high), request.seed):
+        thought = write_thought(problem, rng, mix=settings.mix, stop=settings.stop)
+        complete += thought.complete
+        completion = render_completion(thought.text, f"\\boxed{{{thought.value}}}")
+        rows.append({**plain_prompt(problem).as_row(), "completion": completion, "untrained": ""})
+    write_rows(request.folder / "data" / ROWS, rows)
+    tracker.samples(rows[:24])
+    return {"rows": len(rows), "complete_thoughts": complete / len(rows)}
