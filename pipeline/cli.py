@@ -1,0 +1,146 @@
+"""The command: ``coldstart VERB [hydra overrides]``. Hydra composes the settings; the verb says what to do with them."""
+
+import logging
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import hydra
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+from rich.logging import RichHandler
+
+from pipeline.compose import RunConfig, conf_dir, read_config, stage_overrides
+from pipeline.errors import ColdstartError, nearest
+
+logger = logging.getLogger(__name__)
+
+
+def main() -> None:
+    """Entry point of the console command and of ``python -m pipeline``."""
+    arguments = sys.argv[1:]
+    verb = "run"
+    if arguments and "=" not in arguments[0] and not arguments[0].startswith(("-", "+", "~")):
+        verb, arguments = arguments[0], arguments[1:]
+    if verb not in VERBS:
+        fail(f"no verb {verb!r}; {nearest(verb, VERBS)}")
+    sys.argv = [sys.argv[0], *stage_overrides(arguments)]
+
+    @hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")
+    def entry(cfg: DictConfig) -> None:
+        try:
+            VERBS[verb](read_config(cfg))
+        except ColdstartError as error:
+            fail(str(error))
+        except KeyboardInterrupt:
+            fail("interrupted; the same command goes on from here", status=130)
+
+    entry()
+
+
+def fail(message: str, status: int = 2) -> None:
+    """Say what is wrong, on standard error, and end."""
+    Console(stderr=True, soft_wrap=True).print(f"coldstart: {message}", markup=False, highlight=False)
+    raise SystemExit(status)
+
+
+def run(config: RunConfig) -> None:
+    """The recipe: skip what is complete, resume what is half done, run the rest."""
+    from pipeline.artifacts.store import write_json
+    from pipeline.progress import Display
+    from pipeline.runner.lock import locked
+    from pipeline.runner.run import Run, run_graph
+
+    console = Console()
+    with locked(config.folder), log_to(config.folder / "log.txt", console), wandb_sink(config) as sink:
+        (config.folder / "config.yaml").write_text(OmegaConf.to_yaml(config.composed), encoding="utf-8")
+        command = Run(
+            folder=config.folder,
+            graph=config.graph,
+            recipe=config.recipe,
+            scale=config.scale,
+            seed=config.seed,
+            threads=config.threads,
+            selection=config.selection,
+            sink=sink,
+            on_change=report_writer(config.folder),
+        )
+        with Display(console, len(config.graph.stages)) as display:
+            ran = run_graph(command, display)
+    if ran:
+        console.print(f"{len(ran)} stages ran; see {config.folder}/report.md and ledger.json", highlight=False)
+    else:
+        console.print(f"nothing to do: every stage of {config.folder} is complete", highlight=False)
+
+
+def plan(config: RunConfig) -> None:
+    """What is there and what ``run`` would do, and why. Runs nothing."""
+    from pipeline.progress import plan_table
+    from pipeline.runner.plan import make_plan
+
+    steps = make_plan(config.graph, config.folder, config.selection, config.verify)
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    console.print(plan_table(steps, str(config.folder)))
+    counts = {action: sum(step.action == action for step in steps) for action in ("runs", "resumes", "may run", "cached")}
+    console.print(", ".join(f"{count} {action}" for action, count in counts.items() if count), highlight=False)
+
+
+VERBS: dict[str, Callable[[RunConfig], None]] = {"run": run, "plan": plan}
+
+
+def report_writer(folder: Path) -> Callable[[dict[str, Any]], None]:
+    def write(ledger: dict[str, Any]) -> None:
+        from pipeline.report.markdown import write_report
+
+        write_report(folder, ledger)
+
+    return write
+
+
+@contextmanager
+def log_to(path: Path, console: Console) -> Iterator[None]:
+    """Everything to ``log.txt``; warnings to the terminal too."""
+    root = logging.getLogger()
+    file = logging.FileHandler(path, encoding="utf-8")
+    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    screen = RichHandler(console=console, level=logging.WARNING, show_path=False, show_time=False)
+    before, handlers = root.level, list(root.handlers)
+    root.handlers = [file, screen]
+    root.setLevel(logging.INFO)
+    logging.captureWarnings(True)
+    try:
+        yield
+    except ColdstartError:
+        raise
+    except Exception:
+        root.removeHandler(screen)
+        logger.exception("the run failed")
+        raise
+    finally:
+        logging.captureWarnings(False)
+        file.close()
+        root.handlers, root.level = handlers, before
+
+
+@contextmanager
+def wandb_sink(config: RunConfig) -> Iterator[Callable[[Mapping[str, float]], None] | None]:
+    """Weights & Biases' ``log`` when a mode is set (``online`` or ``offline``), None and no import otherwise."""
+    mode = config.wandb.get("mode", "disabled")
+    if mode not in ("disabled", "offline", "online"):
+        raise ColdstartError(f"wandb.mode: {mode!r} is none of disabled, offline, online")
+    if mode == "disabled":
+        yield None
+        return
+    import wandb
+
+    with wandb.init(
+        project=config.wandb.get("project"),
+        name=config.folder.name,
+        mode=mode,
+        dir=config.folder,
+        config=config.composed,
+        settings=wandb.Settings(silent=True, console="off"),
+    ) as tracked:
+        yield tracked.log

@@ -1,0 +1,113 @@
+"""From Hydra's composed configuration to a typed run: the root's reserved words, the recipe's graph, the run folder."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from pipeline.errors import ColdstartError, nearest
+from pipeline.runner.graph import Graph, build_graph
+from pipeline.runner.plan import Selection
+
+ROOT = Path(__file__).resolve().parent
+SECRET = re.compile(r"token|secret|password|api_key", re.IGNORECASE)
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+# Words of the root that are no settings of a stage; anything else at the root is a mistake.
+RESERVED = {
+    "name", "runs_dir", "seed", "only", "until", "rerun", "model", "problems", "rewards", "budgets", "out",
+    "verify", "threads", "wandb", "recipe", "scale", "stages", "evaluation", "tuning", "experiment", "debug",
+    "recipe_name", "scale_name", "shared",
+}  # fmt: skip
+
+
+def conf_dir() -> Path:
+    """The folder of the configuration: beside the packages in a checkout, inside them when installed."""
+    inside, beside = ROOT / "conf", ROOT.parent / "conf"
+    return inside if inside.is_dir() else beside
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """One command's settings, checked."""
+
+    folder: Path
+    recipe: str
+    scale: str
+    seed: int
+    threads: int
+    graph: Graph
+    selection: Selection
+    wandb: dict[str, Any]
+    verify: bool
+    composed: dict[str, Any]
+
+
+def stage_overrides(arguments: Sequence[str]) -> list[str]:
+    """Let ``stages.<name>.<key>=value`` set what the YAML does not list: Hydra wants ``++`` for that.
+
+    Whether the stage and the key exist is checked against the recipe and the mechanism, which Hydra does not know.
+    """
+    return [f"++{item}" if item.startswith("stages.") and "=" in item else item for item in arguments]
+
+
+def read_config(cfg: DictConfig) -> RunConfig:
+    """Raises ColdstartError for anything that is not valid, naming the key and the nearest valid one."""
+    try:
+        plain = OmegaConf.to_container(cfg, resolve=True)
+    except OmegaConfBaseException as error:
+        raise ColdstartError(f"configuration: {str(error).strip().splitlines()[0]}") from None
+    assert isinstance(plain, dict)
+    root: dict[str, Any] = {str(key): value for key, value in plain.items()}
+    for key in root:
+        if key not in RESERVED:
+            raise ColdstartError(f"{key}: no such setting at the root; {nearest(key, RESERVED)}")
+    if not root.get("stages"):
+        raise ColdstartError("the recipe has no stages")
+    recipe, scale = root["recipe_name"], root["scale_name"]
+    given = root["seed"]
+    if given is not None and (isinstance(given, bool) or not isinstance(given, int)):
+        raise ColdstartError(f"seed: {given!r} is not a whole number")
+    seed = given or 0
+    name = root["name"] or f"{recipe}-{scale}" + (f"-s{seed}" if given is not None else "")
+    if not NAME.fullmatch(str(name)):
+        raise ColdstartError(f"name: {name!r} cannot name a folder; use letters, digits, '.', '_' and '-'")
+    graph = build_graph(root["stages"], root.get("evaluation"), seed)
+    selection = Selection(
+        only=_names(root["only"]), until=root["until"], rerun=_names(root["rerun"])
+    )
+    selection.check(graph)
+    if not isinstance(root["threads"], int) or root["threads"] < 1:
+        raise ColdstartError(f"threads: {root['threads']!r} is not a number of threads; give at least 1")
+    return RunConfig(
+        folder=Path(root["runs_dir"]) / str(name),
+        recipe=recipe,
+        scale=scale,
+        seed=seed,
+        threads=root["threads"],
+        graph=graph,
+        selection=selection,
+        wandb=root["wandb"],
+        verify=bool(root["verify"]),
+        composed=_without_secrets(
+            {**root, "name": name, "stages": {s.name: {"uses": s.uses, "inputs": s.inputs, **s.settings} for s in graph}}
+        ),
+    )
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    return tuple(value) if isinstance(value, (list, tuple, ListConfig)) else (str(value),)
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {
+            key: "***" if SECRET.search(str(key)) and isinstance(item, str) and item else _without_secrets(item)
+            for key, item in value.items()
+        }
+    return [_without_secrets(item) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,1 @@
+"""The report: the ledger laid out for people. It reads a run folder, and nothing else."""

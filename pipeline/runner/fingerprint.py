@@ -1,0 +1,46 @@
+"""When is a stage new?
+
+At one extreme a stage is named by its settings alone, and a changed input goes unnoticed; at the other by everything
+around it, and a new wandb project trains the model again. Here a fingerprint counts the settings that change the
+result (all that are not marked otherwise), the *content* of the inputs, the seed, and the mechanism's revision. Where
+it runs, how it logs and how often it saves are not in it; versions of packages are recorded and warned about.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.runner.graph import Stage
+from pipeline.runner.settings import result_settings
+
+
+def fingerprint(stage: Stage, contents: Mapping[str, str]) -> str:
+    """``contents``: input name -> content hash of the artifact that it reads."""
+    parts = {
+        "uses": stage.uses,
+        "revision": stage.mechanism.revision,
+        "settings": result_settings(stage.mechanism, stage.settings),
+        "seed": stage.seed,
+        "inputs": dict(contents),
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def changed_settings(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """What differs, as ``key: old -> new``, nested keys dotted."""
+    lines = []
+    for key in sorted({*old, *new}):
+        before, after = old.get(key), new.get(key)
+        if before == after:
+            continue
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            lines += changed_settings(before, after, f"{prefix}{key}.")
+        else:
+            lines.append(f"{prefix}{key}: {_short(before)} -> {_short(after)}")
+    return lines
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,55 @@
+"""Shared fixtures: a tokenizer of the walk's corpus and a random model of a few thousand weights."""
+
+import os
+from pathlib import Path
+from random import Random
+
+import pytest
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"the real problem sets are not here ({SHARED_DATA})")
+    return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def tokenizer():
+    from pipeline.problems import make_family
+    from pipeline.training.pretraining import corpus_tokenizer
+    from stages.pretrain import Settings
+
+    return corpus_tokenizer(make_family("walk"), Settings(), seed=0)
+
+
+@pytest.fixture
+def model(tokenizer):
+    """Random weights, large enough apart that its greedy choices have no ties."""
+    import torch
+
+    from pipeline.models import ModelSize, build_model
+
+    torch.set_num_threads(1)
+    size = ModelSize(num_hidden_layers=2, hidden_size=32, intermediate_size=64, head_dim=8, initializer_range=0.3)
+    return build_model(size, tokenizer, seed=0).eval()
+
+
+@pytest.fixture
+def prompts():
+    from pipeline.problems import make_family, sample_problems
+    from pipeline.problems.prompts import plain_prompt
+
+    problems = sample_problems(make_family("walk"), 24, "train", (1, 6), seed=1)
+    return [plain_prompt(problem) for problem in problems]
+
+
+@pytest.fixture
+def rng() -> Random:
+    return Random(0)

@@ -1,0 +1,175 @@
+import pytest
+import torch
+from transformers import LogitsProcessorList, MinPLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
+
+from pipeline.chat.encode import encode_text, render_prompt
+from pipeline.evaluation.budget_curve import answer_within
+from pipeline.generation.budget import block_state, stop_text, think_tokens, thought_span
+from pipeline.generation.complete import Completer
+from pipeline.generation.loop import generate
+from pipeline.generation.sampling import GREEDY, Sampling, _nucleus, pick_tokens, uniforms
+
+EOS = 2
+STOP = {"en": "time is up", "zh": "时间到"}
+
+
+@pytest.fixture
+def ids(tokenizer, prompts):
+    return encode_text(tokenizer, [render_prompt(tokenizer, prompt.messages) for prompt in prompts])
+
+
+def test_greedy_is_transformers_greedy(model, ids):
+    ours = generate(model, ids, GREEDY, 16, [EOS])
+    for prompt, rollout in zip(ids, ours, strict=True):
+        inputs = torch.tensor([prompt])
+        theirs = model.generate(
+            inputs, attention_mask=torch.ones_like(inputs), max_new_tokens=16, do_sample=False, eos_token_id=EOS
+        )
+        assert rollout.ids == theirs[0, len(prompt) :].tolist()
+        assert rollout.ended == (rollout.ids[-1] == EOS)
+
+
+@pytest.mark.parametrize("sampling", [GREEDY, Sampling(temperature=0.8, top_p=0.9), Sampling(top_k=5)])
+def test_a_rows_tokens_do_not_depend_on_its_batch(model, ids, sampling):
+    seeds = list(range(len(ids)))
+    together = generate(model, ids, sampling, 24, [EOS], seeds)
+    for rows in ([0], [3, 1], list(range(23, 10, -1))):
+        apart = generate(model, [ids[r] for r in rows], sampling, 24, [EOS], [seeds[r] for r in rows])
+        assert [together[r].ids for r in rows] == [rollout.ids for rollout in apart]
+    small = generate(model, ids, sampling, 24, [EOS], seeds, max_rows=8)
+    assert [r.ids for r in small] == [r.ids for r in together]
+
+
+def test_dropping_rows_changes_nothing(model, ids, monkeypatch):
+    """Many end tokens, so that rows finish all the time."""
+    stops = list(range(0, 400, 3))
+    dropped = generate(model, ids, Sampling(temperature=2.0), 24, stops, list(range(len(ids))))
+    monkeypatch.setattr("pipeline.generation.loop.DROP_SHARE", -1.0)
+    kept = generate(model, ids, Sampling(temperature=2.0), 24, stops, list(range(len(ids))))
+    assert [r.ids for r in dropped] == [r.ids for r in kept]
+    assert len({len(r.ids) for r in kept}) > 3
+
+
+def test_seeds_decide(model, ids):
+    first = generate(model, ids, Sampling(), 12, [EOS], [1] * len(ids))
+    again = generate(model, ids, Sampling(), 12, [EOS], [1] * len(ids))
+    other = generate(model, ids, Sampling(), 12, [EOS], [2] * len(ids))
+    assert [r.ids for r in first] == [r.ids for r in again]
+    assert [r.ids for r in first] != [r.ids for r in other]
+    with pytest.raises(ValueError, match="seed"):
+        generate(model, ids, Sampling(), 12, [EOS])
+
+
+@pytest.mark.parametrize(
+    ("sampling", "warper"),
+    [
+        (Sampling(top_p=0.7), TopPLogitsWarper(0.7)),
+        (Sampling(top_k=3), TopKLogitsWarper(3)),
+        (Sampling(min_p=0.2), MinPLogitsWarper(0.2)),
+    ],
+)
+def test_sampling_settings_mean_what_transformers_means(sampling, warper):
+    torch.manual_seed(0)
+    logits = torch.randn(64, 20) * 3
+    allowed = LogitsProcessorList([warper])(None, logits.clone()).isfinite()
+    for column in torch.linspace(0, 0.999, 40):
+        picked = pick_tokens(logits, sampling, torch.full((64,), float(column), dtype=torch.float64))
+        assert allowed[torch.arange(64), picked].all()
+
+
+def test_sampling_follows_the_distribution():
+    probs = torch.tensor([0.5, 0.3, 0.2])
+    picked = pick_tokens(probs.log().expand(20000, 3), Sampling(), uniforms([4], 20000)[0])
+    assert torch.allclose(torch.bincount(picked) / 20000, probs, atol=0.015)
+
+
+def test_nucleus_keeps_the_fewest_tokens():
+    probs = torch.tensor([[0.96, 0.02, 0.02], [0.5, 0.3, 0.2], [0.2, 0.5, 0.3]])
+    assert (_nucleus(probs, 0.75) > 0).tolist() == [[True, False, False], [True, True, False], [False, True, True]]
+
+
+def test_bad_sampling_settings():
+    with pytest.raises(ValueError, match="temperature"):
+        Sampling(temperature=0)
+    with pytest.raises(ValueError, match="top_p"):
+        Sampling(top_p=0)
+
+
+def test_a_thought_stops_at_its_budget(model, tokenizer, prompts, ids):
+    """The block is opened in the prompt, as some templates do, since a random model would not open one."""
+    think = think_tokens(tokenizer, STOP)
+    opened = [[*prompt, think.open] for prompt in ids]
+    languages = [prompt.language for prompt in prompts]
+    for budget in (0, 1, 5):
+        rollouts = generate(
+            model, opened, Sampling(), 40, [EOS], list(range(len(ids))), budget, think, languages
+        )
+        free = generate(model, opened, Sampling(), 40, [EOS], list(range(len(ids))))
+        for rollout, unlimited, language in zip(rollouts, free, languages, strict=True):
+            start, end = thought_span(unlimited.ids, think, opened=True)
+            forced = think.forced(language, budget)
+            if end - start > budget and len(unlimited.ids) > budget:
+                assert rollout.ids[:budget] == unlimited.ids[:budget]
+                assert rollout.ids[budget : budget + len(forced)] == forced
+                expected = [False] * budget + [True] * len(forced)
+                assert rollout.forced[: len(expected)] == expected
+                assert not any(rollout.forced[len(expected) :])
+                assert rollout.cut
+            else:
+                assert rollout.ids == unlimited.ids
+
+
+def test_budget_text():
+    assert stop_text("", started=True) == "\n</think>\n\n"
+    assert "<think>" + stop_text("", started=False) == "<think>\n\n</think>\n\n"
+    assert stop_text("time is up", started=True) == "\ntime is up\n</think>\n\n"
+
+
+def test_a_block_closed_by_the_template_has_no_budget(model, tokenizer, ids):
+    think = think_tokens(tokenizer, STOP)
+    closed = [[*prompt, *encode_text(tokenizer, ["<think>\n\n</think>\n\n"])[0]] for prompt in ids]
+    assert block_state(closed[0], think) == "after"
+    assert block_state(ids[0], think) == "before"
+    limited = generate(model, closed, GREEDY, 12, [EOS], thinking_budget=0, think=think)
+    assert [r.ids for r in limited] == [r.ids for r in generate(model, closed, GREEDY, 12, [EOS])]
+
+
+def test_a_budget_needs_its_tokens(model, ids):
+    with pytest.raises(ValueError, match="budget"):
+        generate(model, ids, GREEDY, 4, [EOS], thinking_budget=3)
+
+
+def thinking_model(model, tokenizer):
+    """The random model, made to open a block first and to close it now and then."""
+    with torch.no_grad():
+        table = model.get_input_embeddings().weight
+        think = think_tokens(tokenizer, STOP)
+        turn_end = encode_text(tokenizer, ["\n"])[0][-1]
+        original = model.forward
+
+        def forward(input_ids, **kwargs):
+            output = original(input_ids=input_ids, **kwargs)
+            output.logits[:, -1, think.open] = -1e9
+            output.logits[:, -1, think.close] += 8.0
+            after_prompt = input_ids[:, -1] == turn_end
+            if input_ids.shape[1] > 1:
+                output.logits[after_prompt, -1, think.open] = 1e9
+            return output
+
+        model.forward = forward
+        assert table is not None
+    return model
+
+
+def test_a_sweep_gives_what_generating_under_each_budget_gives(model, tokenizer, prompts):
+    completer = Completer(thinking_model(model, tokenizer), tokenizer, 40, STOP)
+    unlimited = completer.complete(prompts, GREEDY, seed=0)
+    assert all(item.rollout.ids[0] == completer.think.open for item in unlimited)
+    for budget in (0, 1, 3, 8):
+        swept = answer_within(completer, unlimited, budget)
+        anew = completer.complete(prompts, GREEDY, seed=0, thinking_budget=budget)
+        for one, other in zip(swept, anew, strict=True):
+            both = min(len(one.rollout.ids), len(other.rollout.ids))
+            assert one.rollout.ids[:both] == other.rollout.ids[:both]
+            assert one.rollout.cut == other.rollout.cut
+        assert any(item.rollout.cut for item in swept)

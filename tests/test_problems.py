@@ -1,0 +1,196 @@
+import json
+from fractions import Fraction
+from random import Random
+
+import pytest
+
+from pipeline.errors import ColdstartError
+from pipeline.problems import FAMILIES, Problem, Table, draw, make_family, sample_problems, split_of, verify
+from pipeline.problems.corpus import CorpusSettings, write_document
+from pipeline.problems.instructions import INSTRUCTIONS, followed
+from pipeline.problems.prompts import Prompt, PromptMix, mixed_prompt, plain_prompt
+from pipeline.problems.table import parse_number
+from pipeline.problems.thoughts import CONNECTIVES, write_thought
+from pipeline.chat.modes import resolve_mode
+
+
+def follow(question: str) -> str:
+    """The walk's answer, from its question alone."""
+    words = question.replace(".", " ").replace("。", " ").split()
+    return str((int(words[1]) + sum(int(word[1:]) for word in words if len(word) == 3 and word[1] in "+-")) % 10)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_walks_answer_follows_from_its_question(language, rng):
+    for difficulty in (1, 5, 12):
+        problem = make_family("walk").make(rng, difficulty, language)
+        assert problem.answer == follow(problem.question) == problem.steps[-1].value
+        assert len(problem.steps) == difficulty
+        assert verify(problem.answer, problem)
+        assert not verify(str((int(problem.answer) + 1) % 10), problem)
+        assert not verify("", problem)
+        assert not verify(f"{problem.answer} {problem.answer}", problem)
+
+
+def test_splits_ignore_wording_and_never_overlap():
+    family = make_family("walk")
+    by_split = {
+        split: {p.canonical for p in sample_problems(family, 200, split, (2, 6), seed=3)}
+        for split in ("train", "validation", "test")
+    }
+    assert not by_split["train"] & by_split["test"]
+    assert not by_split["train"] & by_split["validation"]
+    assert not by_split["validation"] & by_split["test"]
+    english, chinese = family.make(Random(5), 4, "en"), family.make(Random(5), 4, "zh")
+    assert english.question != chinese.question
+    assert english.split == chinese.split
+
+
+def test_shares_of_the_splits():
+    counts = {"train": 0, "validation": 0, "test": 0}
+    for index in range(4000):
+        counts[split_of("walk", str(index))] += 1
+    assert abs(counts["train"] / 4000 - 0.8) < 0.03
+    assert abs(counts["test"] / 4000 - 0.1) < 0.02
+
+
+def test_sampled_problems_are_different_even_and_repeatable():
+    family = make_family("walk")
+    problems = sample_problems(family, 48, "test", (1, 4), seed=7)
+    assert len({problem.question for problem in problems}) == 48
+    assert [p.difficulty for p in problems].count(3) == 12
+    assert [p.language for p in problems].count("zh") == 24
+    assert problems == sample_problems(family, 48, "test", (1, 4), seed=7)
+    assert problems != sample_problems(family, 48, "test", (1, 4), seed=8)
+    with pytest.raises(ColdstartError, match="fewer than"):
+        sample_problems(family, 10**6, "test", (1, 1), seed=7)
+
+
+def test_problem_rows_round_trip(rng):
+    problem = make_family("walk").make(rng, 3, "zh")
+    assert Problem.from_row(json.loads(json.dumps(problem.as_row()))) == problem
+
+
+def test_zero_share_is_the_share_of_idle_steps(rng):
+    family = make_family("walk", {"zero_share": 0.6})
+    steps = [step for _ in range(300) for step in family.make(rng, 10, "en").steps]
+    assert abs(sum(step.text.endswith("+0") for step in steps) / len(steps) - 0.6) < 0.04
+
+
+def test_unknown_family_and_option():
+    with pytest.raises(ColdstartError, match="did you mean 'walk'"):
+        make_family("wakl")
+    with pytest.raises(ColdstartError, match="zero_share"):
+        make_family("walk", {"zero_shar": 0.5})
+
+
+def test_thoughts_are_in_their_language_unless_mixed(rng):
+    problem = make_family("walk").make(rng, 8, "en")
+    clean = write_thought(problem, rng)
+    assert clean.complete
+    assert clean.value == problem.answer
+    assert not any(word in clean.text for word in CONNECTIVES["zh"])
+    assert any(word in write_thought(problem, rng, mix=1.0).text for word in CONNECTIVES["zh"])
+
+
+def test_a_stopped_thought_answers_the_value_reached(rng):
+    problem = make_family("walk").make(rng, 8, "en")
+    stopped = write_thought(problem, rng, stop=1.0)
+    assert not stopped.complete
+    assert stopped.text.count("\n") == 0
+    assert stopped.value == problem.steps[0].value
+
+
+def test_the_corpus_keeps_to_the_training_split(rng):
+    family, settings = make_family("walk"), CorpusSettings(facts=0, instructions=0, tags=0)
+    for _ in range(300):
+        document = write_document(family, settings, rng, hardest=4)
+        words = document.question.replace(".", " ").replace("。", " ").split()
+        moves = [word[1:] for word in words if len(word) == 3 and word[1] in "+-"]
+        assert split_of("walk", " ".join([words[1], *moves])) == "train"
+
+
+@pytest.mark.parametrize("name", sorted(INSTRUCTIONS))
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_an_instruction_is_followed_exactly(name, language):
+    instruction, bare = INSTRUCTIONS[name], "\\boxed{4}"
+    obeyed = instruction.obey(bare, language)
+    assert followed(obeyed, "4", name, language)
+    assert not followed(bare, "4", name, language)
+    assert not followed(obeyed, "4", None, language), "an extra that was not asked for costs"
+    assert followed(bare, "4", None, language)
+
+
+def test_mixed_prompts_ask_for_the_mode_they_say(rng):
+    family = make_family("walk")
+    mix = PromptMix(no_think=0.5, flagged=0.5, instructions=0.5, multi_turn=0.5)
+    prompts = [mixed_prompt(draw(family, rng, "train", (1, 5)), mix, family, rng) for _ in range(400)]
+    for prompt in prompts:
+        assert resolve_mode(prompt.messages) == prompt.mode
+        assert Prompt.from_row(json.loads(json.dumps(prompt.as_row()))) == prompt
+    changes = [p for p in prompts if len(p.messages) > 1 and resolve_mode(p.messages[:1]) != p.mode]
+    implied = [p for p in prompts if len(p.messages) > 1 and "/" not in p.messages[-1]["content"] and p.mode == "no_think"]
+    assert changes
+    assert implied, "an earlier /no_think may hold on without being said again"
+
+
+def test_plain_prompt_appends_the_flag(rng):
+    problem = make_family("walk").make(rng, 2, "en")
+    prompt = plain_prompt(problem, "no_think", "end_with")
+    assert prompt.messages[0]["content"] == f"{problem.question} end with done /no_think"
+    assert prompt.mode == "no_think"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("7", 7), ("1,234", 1234), ("-3.5", Fraction(-7, 2)), ("1/2", Fraction(1, 2)), ("12%", Fraction(12, 100)),
+     ("$18", 18), ("18.", 18), ("", None), ("18 dollars", None), ("1/0", None), ("1e9", None), ("9" * 100, None),
+     ("__import__('os')", None)],
+)  # fmt: skip
+def test_numbers(text, value):
+    assert parse_number(text) == value
+
+
+def write_jsonl(path, rows):
+    path.write_text("\n".join(row if isinstance(row, str) else json.dumps(row) for row in rows))
+    return str(path)
+
+
+def test_table_reads_question_and_answer(tmp_path):
+    path = write_jsonl(tmp_path / "p.jsonl", [{"q": "two plus two?", "a": "so 2+2\n#### 4"}, {"q": "三加一?", "a": "4"}])
+    table = Table(path, question="q", answer="a")
+    assert [(p.answer, p.language) for p in table.problems] == [("4", "en"), ("4", "zh")]
+    assert verify("4.0", table.problems[0])
+    assert not verify("5", table.problems[0])
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([{"question": "a", "answer": "1"}, {"question": "a", "answr": "1"}], r"row 2: no column 'answer'.*'answr'"),
+        ([{"question": "a", "answer": "1"}, {"question": "b", "answer": "about six"}], r"row 2: the gold answer"),
+        ([{"question": "a", "answer": "1"}, "{broken"], r"row 2: not JSON"),
+        (["[1]"], r"row 1: list instead"),
+        ([], "has no rows"),
+    ],
+)
+def test_table_refuses_bad_files(tmp_path, rows, message):
+    with pytest.raises(ColdstartError, match=message):
+        Table(write_jsonl(tmp_path / "p.jsonl", rows))
+
+
+def test_table_refuses_a_missing_file():
+    with pytest.raises(ColdstartError, match="does not exist"):
+        Table("nowhere.jsonl")
+
+
+@pytest.mark.parametrize(("name", "rows", "language"), [("gsm8k_test", 1319, "en"), ("cmath", 600, "zh")])
+def test_real_files_as_they_are(shared_data, name, rows, language):
+    table = Table(str(shared_data / f"{name}.jsonl"))
+    assert len(table.problems) == rows
+    assert sum(problem.language == language for problem in table.problems) / rows > 0.99
+    assert all(verify(problem.answer, problem) for problem in table.problems)
+
+
+def test_every_family_is_registered_by_its_name():
+    assert all(name == family.name for name, family in FAMILIES.items())
