@@ -1,4 +1,4 @@
-"""The command: ``coldstart VERB [hydra overrides]``. Hydra composes the settings; the verb says what to do with them."""
+"""The command, ``coldstart VERB [hydra overrides]``: Hydra composes the settings, the verb does something with them."""
 
 import logging
 import sys
@@ -48,7 +48,6 @@ def fail(message: str, status: int = 2) -> None:
 
 def run(config: RunConfig) -> None:
     """The recipe: skip what is complete, resume what is half done, run the rest."""
-    from pipeline.artifacts.store import write_json
     from pipeline.progress import Display
     from pipeline.runner.lock import locked
     from pipeline.runner.run import Run, run_graph
@@ -83,7 +82,9 @@ def plan(config: RunConfig) -> None:
     steps = make_plan(config.graph, config.folder, config.selection, config.verify)
     console = Console(width=None if sys.stdout.isatty() else 200)
     console.print(plan_table(steps, str(config.folder)))
-    counts = {action: sum(step.action == action for step in steps) for action in ("runs", "resumes", "may run", "cached")}
+    counts = {
+        action: sum(step.action == action for step in steps) for action in ("runs", "resumes", "may run", "cached")
+    }
     console.print(", ".join(f"{count} {action}" for action, count in counts.items() if count), highlight=False)
 
 

@@ -76,9 +76,7 @@ def read_config(cfg: DictConfig) -> RunConfig:
     if not NAME.fullmatch(str(name)):
         raise ColdstartError(f"name: {name!r} cannot name a folder; use letters, digits, '.', '_' and '-'")
     graph = build_graph(root["stages"], root.get("evaluation"), seed)
-    selection = Selection(
-        only=_names(root["only"]), until=root["until"], rerun=_names(root["rerun"])
-    )
+    selection = Selection(only=_names(root["only"]), until=root["until"], rerun=_names(root["rerun"]))
     selection.check(graph)
     if not isinstance(root["threads"], int) or root["threads"] < 1:
         raise ColdstartError(f"threads: {root['threads']!r} is not a number of threads; give at least 1")
@@ -93,7 +91,11 @@ def read_config(cfg: DictConfig) -> RunConfig:
         wandb=root["wandb"],
         verify=bool(root["verify"]),
         composed=_without_secrets(
-            {**root, "name": name, "stages": {s.name: {"uses": s.uses, "inputs": s.inputs, **s.settings} for s in graph}}
+            {
+                **root,
+                "name": name,
+                "stages": {s.name: {"uses": s.uses, "inputs": s.inputs, **s.settings} for s in graph},
+            }
         ),
     )
 

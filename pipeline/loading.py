@@ -1,4 +1,4 @@
-"""Bring a Hugging Face model into a run: its files checked, think tokens added where missing, our template if needed."""
+"""Bring a Hugging Face model into a run: checked, with think tokens where they are missing, our template if needed."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,9 @@ def load_base(settings: "Settings", request: Request) -> dict[str, Any]:
     if not settings.model:
         raise ColdstartError(f"{where} is not set; give a folder with a saved model, or a hub id")
     if Path(settings.model).is_dir() and not (Path(settings.model) / "config.json").is_file():
-        raise ColdstartError(f"{where}: {settings.model} has no config.json; it must be a folder that save_pretrained wrote")
+        raise ColdstartError(
+            f"{where}: {settings.model} has no config.json; it must be a folder that save_pretrained wrote"
+        )
     options = {"revision": settings.revision, "trust_remote_code": settings.trust_remote_code}
     try:
         tokenizer = load_tokenizer(settings.model, **options)

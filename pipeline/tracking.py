@@ -33,7 +33,7 @@ class Tracker:
 
     def log(self, step: int, metrics: Mapping[str, Any]) -> None:
         """One row of a curve. Figures only; NaN and infinity become null, as JSON has neither."""
-        figures = {
+        figures: dict[str, Any] = {
             key: (value if math.isfinite(value) else None)
             for key, value in metrics.items()
             if isinstance(value, (int, float)) and not isinstance(value, bool)

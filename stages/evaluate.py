@@ -3,10 +3,10 @@
 import json
 from typing import Any
 
+from pipeline.evaluation.settings import EvaluationSettings as Settings
 from pipeline.runner.mechanism import Input, Mechanism
 from pipeline.runner.request import Request
 from pipeline.tracking import Tracker
-from pipeline.evaluation.settings import EvaluationSettings as Settings
 
 MECHANISM = Mechanism(settings=Settings, makes="results", inputs={"model": Input("model")})
 

@@ -53,7 +53,7 @@ MECHANISM = Mechanism(settings=Settings, makes="data", inputs={"model": Input("m
 def run(settings: Settings, request: Request, tracker: Tracker) -> dict[str, Any]:
     from random import Random
 
-    from pipeline.artifacts.rows import ROWS, write_rows
+    from pipeline.artifacts.rows import write_artifact_rows
     from pipeline.generation.complete import Completer
     from pipeline.generation.sampling import Sampling
     from pipeline.models import load_model
@@ -80,11 +80,12 @@ def run(settings: Settings, request: Request, tracker: Tracker) -> dict[str, Any
     cut = cut_rows(completer, kept, round(settings.cut_ratio * len(kept)), settings, request.seed)
     rows = [*thinking, *silent, *cut]
     rng.shuffle(rows)
-    write_rows(request.folder / "data" / ROWS, rows)
+    dropped = dict(Counter(verdict for verdict in verdicts if verdict))
+    write_artifact_rows(request.folder, rows, request.stage, dropped)
     tracker.samples(rows[:24])
     return {
         "sampled": len(judged),
-        "dropped": dict(Counter(verdict for verdict in verdicts if verdict)),
+        "dropped": dropped,
         "rows": len(rows),
         "think_rows": len(thinking),
         "no_think_rows": len(silent),

@@ -29,7 +29,7 @@ MECHANISM = Mechanism(settings=Settings, makes="data", inputs={"model": Input("m
 
 
 def run(settings: Settings, request: Request, tracker: Tracker) -> dict[str, Any]:
-    from pipeline.artifacts.rows import ROWS, write_rows
+    from pipeline.artifacts.rows import write_artifact_rows
     from pipeline.generation.complete import Completer
     from pipeline.generation.sampling import Sampling
     from pipeline.models import load_model
@@ -48,12 +48,13 @@ def run(settings: Settings, request: Request, tracker: Tracker) -> dict[str, Any
         for item, verdict in zip(judged, verdicts, strict=True)
         if verdict is None
     ]
-    write_rows(request.folder / "data" / ROWS, rows)
+    dropped = dict(Counter(verdict for verdict in verdicts if verdict))
+    write_artifact_rows(request.folder, rows, request.stage, dropped)
     tracker.samples(rows[:24])
     return {
         "sampled": len(judged),
         "rows": len(rows),
-        "dropped": dict(Counter(verdict for verdict in verdicts if verdict)),
+        "dropped": dropped,
         "rows_by_mode": dict(Counter(row["mode"] for row in rows)),
         "tokens_generated": sum(len(item.rollout.ids) for item in judged),
     }

@@ -16,7 +16,8 @@ from pipeline.training.settings import GateSettings, TrainerSettings
 @dataclass
 class Settings(TrainerSettings):
     rounds: list[int] = field(default_factory=lambda: [3])
-    """Epochs of each round; the rate falls linearly over each. Without a gate all of them are run."""
+    """Epochs of each round; the rate falls linearly over each. Without a gate all of them are run. With TRL's
+    ``lr_scheduler_type`` the rate follows that one instead, over all rounds."""
     gate: GateSettings = field(default_factory=GateSettings)
     max_length: int | None = None
     """Longer rows are left out and counted: cutting one would cut its answer."""

@@ -1,4 +1,4 @@
-"""Write worked thoughts for a cold start, with deliberate flaws in the rows: mixed languages, early stops, short problems.
+"""Write worked thoughts for a cold start, with deliberate flaws: mixed languages, early stops, short problems.
 
 The flaws must be in the rows, not in what the base happens not to generalise to: then every seed starts from like
 accuracy with a good format, and RL has the same thing to repair.
@@ -29,7 +29,7 @@ MECHANISM = Mechanism(settings=Settings, makes="data")
 
 
 def run(settings: Settings, request: Request, tracker: Tracker) -> dict[str, Any]:
-    from pipeline.artifacts.rows import ROWS, write_rows
+    from pipeline.artifacts.rows import write_artifact_rows
     from pipeline.chat.parse import render_completion
     from pipeline.problems import make_family, sample_problems
     from pipeline.problems.prompts import plain_prompt
@@ -43,6 +43,6 @@ def run(settings: Settings, request: Request, tracker: Tracker) -> dict[str, Any
         complete += thought.complete
         completion = render_completion(thought.text, f"\\boxed{{{thought.value}}}")
         rows.append({**plain_prompt(problem).as_row(), "completion": completion, "untrained": ""})
-    write_rows(request.folder / "data" / ROWS, rows)
+    write_artifact_rows(request.folder, rows, request.stage, {})
     tracker.samples(rows[:24])
     return {"rows": len(rows), "complete_thoughts": complete / len(rows)}

@@ -101,9 +101,7 @@ def test_a_thought_stops_at_its_budget(model, tokenizer, prompts, ids):
     opened = [[*prompt, think.open] for prompt in ids]
     languages = [prompt.language for prompt in prompts]
     for budget in (0, 1, 5):
-        rollouts = generate(
-            model, opened, Sampling(), 40, [EOS], list(range(len(ids))), budget, think, languages
-        )
+        rollouts = generate(model, opened, Sampling(), 40, [EOS], list(range(len(ids))), budget, think, languages)
         free = generate(model, opened, Sampling(), 40, [EOS], list(range(len(ids))))
         for rollout, unlimited, language in zip(rollouts, free, languages, strict=True):
             start, end = thought_span(unlimited.ids, think, opened=True)
@@ -142,7 +140,6 @@ def test_a_budget_needs_its_tokens(model, ids):
 def thinking_model(model, tokenizer):
     """The random model, made to open a block first and to close it now and then."""
     with torch.no_grad():
-        table = model.get_input_embeddings().weight
         think = think_tokens(tokenizer, STOP)
         turn_end = encode_text(tokenizer, ["\n"])[0][-1]
         original = model.forward
@@ -150,14 +147,13 @@ def thinking_model(model, tokenizer):
         def forward(input_ids, **kwargs):
             output = original(input_ids=input_ids, **kwargs)
             output.logits[:, -1, think.open] = -1e9
-            output.logits[:, -1, think.close] += 8.0
+            output.logits[:, -1, think.close] += 4.0
             after_prompt = input_ids[:, -1] == turn_end
             if input_ids.shape[1] > 1:
                 output.logits[after_prompt, -1, think.open] = 1e9
             return output
 
         model.forward = forward
-        assert table is not None
     return model
 
 
@@ -165,6 +161,8 @@ def test_a_sweep_gives_what_generating_under_each_budget_gives(model, tokenizer,
     completer = Completer(thinking_model(model, tokenizer), tokenizer, 40, STOP)
     unlimited = completer.complete(prompts, GREEDY, seed=0)
     assert all(item.rollout.ids[0] == completer.think.open for item in unlimited)
+    lengths = {item.thinking_tokens for item in unlimited}
+    assert len(lengths) > 3, "thoughts of different lengths, some of which end by themselves"
     for budget in (0, 1, 3, 8):
         swept = answer_within(completer, unlimited, budget)
         anew = completer.complete(prompts, GREEDY, seed=0, thinking_budget=budget)

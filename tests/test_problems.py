@@ -4,6 +4,7 @@ from random import Random
 
 import pytest
 
+from pipeline.chat.modes import resolve_mode
 from pipeline.errors import ColdstartError
 from pipeline.problems import FAMILIES, Problem, Table, draw, make_family, sample_problems, split_of, verify
 from pipeline.problems.corpus import CorpusSettings, write_document
@@ -11,7 +12,6 @@ from pipeline.problems.instructions import INSTRUCTIONS, followed
 from pipeline.problems.prompts import Prompt, PromptMix, mixed_prompt, plain_prompt
 from pipeline.problems.table import parse_number
 from pipeline.problems.thoughts import CONNECTIVES, write_thought
-from pipeline.chat.modes import resolve_mode
 
 
 def follow(question: str) -> str:
@@ -129,7 +129,9 @@ def test_mixed_prompts_ask_for_the_mode_they_say(rng):
         assert resolve_mode(prompt.messages) == prompt.mode
         assert Prompt.from_row(json.loads(json.dumps(prompt.as_row()))) == prompt
     changes = [p for p in prompts if len(p.messages) > 1 and resolve_mode(p.messages[:1]) != p.mode]
-    implied = [p for p in prompts if len(p.messages) > 1 and "/" not in p.messages[-1]["content"] and p.mode == "no_think"]
+    implied = [
+        p for p in prompts if len(p.messages) > 1 and "/" not in p.messages[-1]["content"] and p.mode == "no_think"
+    ]
     assert changes
     assert implied, "an earlier /no_think may hold on without being said again"
 
@@ -157,7 +159,9 @@ def write_jsonl(path, rows):
 
 
 def test_table_reads_question_and_answer(tmp_path):
-    path = write_jsonl(tmp_path / "p.jsonl", [{"q": "two plus two?", "a": "so 2+2\n#### 4"}, {"q": "三加一?", "a": "4"}])
+    path = write_jsonl(
+        tmp_path / "p.jsonl", [{"q": "two plus two?", "a": "so 2+2\n#### 4"}, {"q": "三加一?", "a": "4"}]
+    )
     table = Table(path, question="q", answer="a")
     assert [(p.answer, p.language) for p in table.problems] == [("4", "en"), ("4", "zh")]
     assert verify("4.0", table.problems[0])

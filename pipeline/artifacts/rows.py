@@ -1,7 +1,7 @@
 """Rows of data artifacts: JSONL, one object a line, UTF-8."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,20 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
 
 
-def read_rows(artifact: Path) -> list[dict[str, Any]]:
-    """The rows of a data artifact. Raises ColdstartError when it has none."""
-    path = artifact / "data" / ROWS
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+def write_artifact_rows(
+    artifact: Path, rows: Sequence[Mapping[str, Any]], stage: str, dropped: Mapping[str, int]
+) -> None:
+    """Write a data artifact's rows. Raises ColdstartError when none was kept, saying what they were dropped for."""
     if not rows:
-        raise ColdstartError(f"{path} has no rows: the stage that made it kept nothing; look at its metrics")
-    return rows
+        causes = ", ".join(f"{count} {cause}" for cause, count in dropped.items()) or "none was made"
+        raise ColdstartError(
+            f"stage {stage}: no row was kept ({causes}); the model it samples from is not good enough yet, or too much "
+            "is asked of its samples"
+        )
+    write_rows(artifact / "data" / ROWS, rows)
+
+
+def read_rows(artifact: Path) -> list[dict[str, Any]]:
+    """The rows of a data artifact."""
+    path = artifact / "data" / ROWS
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]

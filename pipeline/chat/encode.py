@@ -21,9 +21,7 @@ class Encoded:
     completion_mask: list[int]
 
 
-def render_prompt(
-    tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], enable_thinking: bool = True
-) -> str:
+def render_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], enable_thinking: bool = True) -> str:
     """The prompt's text, up to where the assistant's turn starts (and over the empty block when thinking is off)."""
     text = tokenizer.apply_chat_template(
         list(messages), tokenize=False, add_generation_prompt=True, enable_thinking=enable_thinking

@@ -64,9 +64,6 @@ def budget_point(
     }
     if chance is not None:
         point["fits_or_chance"] = mean(
-            [
-                chance if cut.rollout.cut else float(free.correct)
-                for cut, free in zip(judged, unlimited, strict=True)
-            ]
+            [chance if cut.rollout.cut else float(free.correct) for cut, free in zip(judged, unlimited, strict=True)]
         )
     return point

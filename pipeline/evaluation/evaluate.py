@@ -1,14 +1,15 @@
 """The evaluation of one model: each mode it has, instructions, budgets. Returns figures, and every completion."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
+from pipeline.chat.modes import Mode
 from pipeline.evaluation.budget_curve import answer_within, budget_point
 from pipeline.evaluation.figures import mean, summarise, wilson
 from pipeline.evaluation.settings import EvaluationSettings
 from pipeline.generation.complete import Completer, Judged
 from pipeline.generation.sampling import GREEDY, Sampling
-from pipeline.problems import make_family, sample_problems
+from pipeline.problems import Split, make_family, sample_problems
 from pipeline.problems.instructions import INSTRUCTIONS
 from pipeline.problems.prompts import Prompt, plain_prompt
 from pipeline.seeds import derive_seed
@@ -25,9 +26,9 @@ class Evaluation:
 def evaluate(completer: Completer, settings: EvaluationSettings, tracker: Tracker) -> Evaluation:
     """Measure one model. The seed is the problems', so that two models answer with the same random streams."""
     family = make_family(settings.family, settings.family_options)
-    split, seed = settings.split, settings.problems_seed
+    split, seed = cast(Split, settings.split), settings.problems_seed
     low, high = settings.difficulty
-    problems = sample_problems(family, settings.problems, split, (low, high), seed)  # type: ignore[arg-type]
+    problems = sample_problems(family, settings.problems, split, (low, high), seed)
     sampling = Sampling(temperature=settings.temperature, top_p=settings.top_p, top_k=settings.top_k)
     parts = len(settings.modes) + len(settings.budgets) + bool(settings.instructions)
     done = 0
@@ -42,7 +43,7 @@ def evaluate(completer: Completer, settings: EvaluationSettings, tracker: Tracke
     followed: list[bool] = []
     unlimited: list[Judged] = []
     for mode in settings.modes:
-        flag = "no_think" if mode == "no_think" else "think" if settings.flags else None
+        flag = _flag(mode, settings)
         prompts = [plain_prompt(problem, flag) for problem in problems]
         judged = completer.complete(prompts, sampling, derive_seed(seed, mode), settings.k)
         greedy = completer.complete(prompts, GREEDY, seed)
@@ -59,9 +60,16 @@ def evaluate(completer: Completer, settings: EvaluationSettings, tracker: Tracke
     result.metrics.get("no_think", {}).pop("calibration_error", None)
 
     if settings.instructions:
-        asked = _instruction_prompts(settings, sample_problems(
-            family, settings.instructions, split, (low, high), derive_seed(seed, "instructions")  # type: ignore[arg-type]
-        ))
+        asked = _instruction_prompts(
+            settings,
+            sample_problems(
+                family,
+                settings.instructions,
+                split,
+                (low, high),
+                derive_seed(seed, "instructions"),
+            ),
+        )
         judged = completer.complete(asked, sampling, derive_seed(seed, "instructions"))
         done_right = [item.instruction_followed for item in judged]
         result.metrics["instruction_following"] = mean(done_right)
@@ -79,12 +87,18 @@ def evaluate(completer: Completer, settings: EvaluationSettings, tracker: Tracke
     return result
 
 
+def _flag(mode: str, settings: EvaluationSettings) -> Mode | None:
+    if mode == "no_think":
+        return "no_think"
+    return "think" if settings.flags else None
+
+
 def _instruction_prompts(settings: EvaluationSettings, problems: list[Any]) -> list[Prompt]:
     """Every kind of instruction in turn, in each mode in turn."""
     kinds = sorted(INSTRUCTIONS)
     prompts = []
     for index, problem in enumerate(problems):
         mode = settings.modes[index // len(kinds) % len(settings.modes)]
-        flag = "no_think" if mode == "no_think" else "think" if settings.flags else None
+        flag = _flag(mode, settings)
         prompts.append(plain_prompt(problem, flag, kinds[index % len(kinds)]))
     return prompts

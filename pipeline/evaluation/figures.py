@@ -17,7 +17,7 @@ def wilson(successes: float, n: int) -> list[float]:
     share, z2 = successes / n, Z95**2
     centre = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = Z95 * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n)) / (1 + z2 / n)
-    return [max(0.0, centre - half), min(1.0, centre + half)]
+    return [max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))]
 
 
 def clustered(means: Sequence[float]) -> list[float]:
@@ -50,9 +50,7 @@ def calibration_error(confidence: Sequence[float], correct: Sequence[bool], bins
     """Expected calibration error: the mean of |accuracy - confidence| over equal-width bins, weighted by their size."""
     total = 0.0
     for index in range(bins):
-        rows = [
-            row for row, value in enumerate(confidence) if index / bins < value <= (index + 1) / bins
-        ]
+        rows = [row for row, value in enumerate(confidence) if index / bins < value <= (index + 1) / bins]
         if rows:
             gap = sum(correct[row] for row in rows) - sum(confidence[row] for row in rows)
             total += abs(gap)
@@ -85,8 +83,13 @@ def summarise(judged: Sequence[Judged], greedy_accuracy: float | None = None) ->
         "mean_thinking_tokens": mean([item.thinking_tokens for item in judged]),
         "truncated": mean([not item.rollout.ended for item in judged]),
         "by_difficulty": {
-            str(level): mean([share for share, group in zip(shares, groups, strict=True)
-                              if group[0].prompt.problem.difficulty == level])
+            str(level): mean(
+                [
+                    share
+                    for share, group in zip(shares, groups, strict=True)
+                    if group[0].prompt.problem.difficulty == level
+                ]
+            )
             for level in sorted({group[0].prompt.problem.difficulty for group in groups})
         },
     }

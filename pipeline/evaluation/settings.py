@@ -26,3 +26,13 @@ class EvaluationSettings:
     instructions: int = 0
     """Problems that carry an instruction, half of them in each mode."""
     stop_sentence: dict[str, str] = field(default_factory=lambda: {"en": "", "zh": ""})
+
+    def __post_init__(self) -> None:
+        if self.split not in ("train", "validation", "test"):
+            raise ValueError(f"split is {self.split!r}; it is one of train, validation, test")
+        if not self.modes or not set(self.modes) <= {"think", "no_think"}:
+            raise ValueError(f"modes are {self.modes}; they are think, no_think or both")
+        if any(budget < 0 for budget in self.budgets):
+            raise ValueError(f"budgets are {self.budgets}; a budget is a number of tokens, at least 0")
+        if self.budgets and "think" not in self.modes:
+            raise ValueError("budgets need the think mode")

@@ -42,8 +42,10 @@ def think_tokens(tokenizer: PreTrainedTokenizerBase, stop_sentence: Mapping[str,
     if len(opening) != 1 or len(closing) != 1:
         raise ValueError("the tokenizer has no think tokens of its own: load it through pipeline.chat.tokenizer")
     languages = list(stop_sentence)
-    stops = [encode_text(tokenizer, [stop_text(stop_sentence[key], started) for key in languages])
-             for started in (True, False)]
+    stops = [
+        encode_text(tokenizer, [stop_text(stop_sentence[key], started) for key in languages])
+        for started in (True, False)
+    ]
     return ThinkTokens(
         opening[0], closing[0], dict(zip(languages, stops[0], strict=True)), dict(zip(languages, stops[1], strict=True))
     )

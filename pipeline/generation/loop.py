@@ -173,9 +173,7 @@ class _Batch:
             if max(count, MIN_ROWS) <= DROP_SHARE * len(rows):
                 # Living rows first, then as many finished ones as the floor needs, back in their order.
                 keep = torch.argsort(~alive, stable=True)[: max(count, MIN_ROWS)].sort().values
-                rows, alive, mask, inputs, positions = (
-                    x[keep] for x in (rows, alive, mask, inputs, positions)
-                )
+                rows, alive, mask, inputs, positions = (x[keep] for x in (rows, alive, mask, inputs, positions))
                 cache.keep_rows(keep)
                 if self.budget is not None:
                     self.budget.keep_rows(keep)

@@ -46,9 +46,7 @@ def verify(answer: str, problem: Problem) -> bool:
     return FAMILIES[problem.family].verify(answer, problem)
 
 
-def sample_problems(
-    family: Family, count: int, split: Split, difficulty: tuple[int, int], seed: int
-) -> list[Problem]:
+def sample_problems(family: Family, count: int, split: Split, difficulty: tuple[int, int], seed: int) -> list[Problem]:
     """``count`` problems with different questions: difficulties in equal shares, languages in turn, in a fixed shuffle.
 
     From a table: its rows of that split in a fixed shuffle, at most ``count`` of them.

@@ -83,7 +83,8 @@ def draw(
 ) -> Problem:
     """A problem of ``split`` with its difficulty uniform in the closed range; a random language unless one is given."""
     level = rng.randint(*difficulty)
-    chosen: Language = language or rng.choice(("en", "zh"))
+    languages: tuple[Language, Language] = ("en", "zh")
+    chosen: Language = rng.choice(languages) if language is None else language
     for _ in range(10_000):
         problem = family.make(rng, level, chosen)
         if problem.split == split:

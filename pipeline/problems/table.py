@@ -48,7 +48,9 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         try:
             row = json.loads(line)
         except json.JSONDecodeError as error:
-            raise ColdstartError(f"{path}, row {number}: not JSON ({error.msg}); each line must be one object") from None
+            raise ColdstartError(
+                f"{path}, row {number}: not JSON ({error.msg}); each line must be one object"
+            ) from None
         if not isinstance(row, dict):
             raise ColdstartError(f"{path}, row {number}: {type(row).__name__} instead of an object")
         yield number, row

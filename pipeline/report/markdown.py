@@ -21,8 +21,8 @@ def write_report(run: Path, ledger: Mapping[str, Any]) -> None:
         f"# {run.name}",
         f"Recipe `{ledger['recipe']}`, scale `{ledger['scale']}`, seed {ledger['seed']}; "
         f"{ledger['wall_seconds']:.0f} seconds of compute behind what is here.",
-        "Shares are in percent, with 95% intervals; *n* problems, *k* samples each. Figures with their every completion "
-        "are in `<stage>_eval/results/`.",
+        "Shares are in percent, with 95% intervals; *n* problems, *k* samples each. Every completion behind a figure "
+        "is in `<stage>_eval/results/`.",
         "## What each stage gained",
         _results_table(stages),
         *_budget_part(stages, pictures),
@@ -115,7 +115,9 @@ def _cost_table(stages: Sequence[Mapping[str, Any]]) -> str:
                 "" if stage["seconds"] is None else f"{stage['seconds']:.1f}",
                 str(metrics.get("steps", "")),
                 str(metrics.get("tokens_generated", "")),
-                "" if not wasted else ", ".join(f"{cause.replace('_', ' ')} {count}" for cause, count in wasted.items()),
+                ""
+                if not wasted
+                else ", ".join(f"{cause.replace('_', ' ')} {count}" for cause, count in wasted.items()),
             ]
         )
     return _table(["stage", "uses", "status", "seconds", "steps", "tokens generated", "of them wasted"], rows)

@@ -1,7 +1,7 @@
 """Composition of rewards, as a recipe writes it: weight, gate, and which modes a component is for.
 
-    accuracy: {weight: 3, gate: [format]}
-    language: {weight: 1, modes: [think]}
+accuracy: {weight: 3, gate: [format]}
+language: {weight: 1, modes: [think]}
 """
 
 import logging

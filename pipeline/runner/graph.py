@@ -59,7 +59,9 @@ def build_graph(
     """
     # `load.revision` and the like may be null, a stage may not.
     entries = {name: dict(entry) for name, entry in recipe.items() if entry is not None}
-    mechanisms = {name: _mechanism(name, entry, entries) for name, entry in entries.items() if _is_main(name, entry, entries)}
+    mechanisms = {
+        name: _mechanism(name, entry, entries) for name, entry in entries.items() if _is_main(name, entry, entries)
+    }
     evaluates: dict[str, str] = {}
     ordered: dict[str, dict[str, Any]] = {}
     for name in mechanisms:
@@ -112,7 +114,9 @@ def _check_inputs(
             raise ColdstartError(f"stages.{name}.inputs.{key}: no stage {source!r}; {nearest(source, mechanisms)}")
         wanted, made = mechanism.inputs[key].kind, mechanisms[source].makes
         if wanted != made:
-            raise ColdstartError(f"stages.{name}.inputs.{key}: stage {source!r} makes {made}, but {wanted} is read here")
+            raise ColdstartError(
+                f"stages.{name}.inputs.{key}: stage {source!r} makes {made}, but {wanted} is read here"
+            )
     for key, needed in mechanism.inputs.items():
         if needed.required and key not in inputs:
             raise ColdstartError(
@@ -133,7 +137,9 @@ def _run_order(entries: Mapping[str, Mapping[str, Any]]) -> list[str]:
         sorter.prepare()
     except graphlib.CycleError as error:
         circle = " -> ".join(reversed(error.args[1]))
-        raise ColdstartError(f"the recipe's stages form a cycle: {circle}; a stage cannot read what comes of it") from None
+        raise ColdstartError(
+            f"the recipe's stages form a cycle: {circle}; a stage cannot read what comes of it"
+        ) from None
     order: list[str] = []
     ready: set[str] = set()
     while sorter.is_active():

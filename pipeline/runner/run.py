@@ -1,4 +1,4 @@
-"""Run a plan: one stage after the other, each from its serialised request to a sealed artifact, the ledger kept true."""
+"""Run a plan, one stage after the other: each from a serialised request to a sealed artifact, the ledger kept true."""
 
 import importlib.metadata
 import logging

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
 from pipeline.errors import ColdstartError, nearest
 from pipeline.runner.mechanism import Mechanism
@@ -43,7 +43,9 @@ def validate(stage: str, mechanism: Mechanism, raw: Mapping[str, Any]) -> dict[s
     for key, value in extra.items():
         where = f"stages.{stage}.{key}"
         if key in OURS and key in fields:
-            raise ColdstartError(f"{where}: decided by Coldstart, not by a recipe; valid here: {', '.join(sorted(own))}")
+            raise ColdstartError(
+                f"{where}: decided by Coldstart, not by a recipe; valid here: {', '.join(sorted(own))}"
+            )
         if key not in fields:
             raise ColdstartError(f"{where}: no such setting; {nearest(key, [*own, *fields])}")
         _check_plain(where, fields[key], value)
@@ -51,16 +53,25 @@ def validate(stage: str, mechanism: Mechanism, raw: Mapping[str, Any]) -> dict[s
         flat["trl"] = extra
     try:
         merged = OmegaConf.merge(OmegaConf.structured(mechanism.settings), OmegaConf.create(flat))
-        settings = OmegaConf.to_container(merged, resolve=True, enum_to_str=True)
+        OmegaConf.to_object(merged)  # the dataclass's own checks
     except OmegaConfBaseException as error:
-        key = str(getattr(error, "full_key", "") or "")
-        parent = OmegaConf.select(OmegaConf.structured(mechanism.settings), key.rpartition(".")[0] or "") if "." in key else None
-        known = list(parent) if parent is not None else sorted(own)
-        hint = f"; {nearest(key.rpartition('.')[2], known)}" if "not in" in str(error) else ""
-        first = str(error).strip().splitlines()[0]
-        raise ColdstartError(f"stages.{stage}.{key}: {first}{hint}") from None
+        raise ColdstartError(f"stages.{stage}.{_explain(error, mechanism)}") from None
+    except ValueError as error:
+        raise ColdstartError(f"stages.{stage}: {error}") from None
+    settings = OmegaConf.to_container(merged, resolve=True)
     assert isinstance(settings, dict)
     return {str(key): value for key, value in settings.items()}
+
+
+def _explain(error: OmegaConfBaseException, mechanism: Mechanism) -> str:
+    """The key that a merge failed at and why; for an unknown key, the nearest valid one beside it."""
+    key = str(getattr(error, "full_key", "") or "")
+    parent, _, name = key.rpartition(".")
+    if isinstance(error, ConfigKeyError):
+        schema = OmegaConf.structured(mechanism.settings)
+        known = OmegaConf.select(schema, parent) if parent else schema
+        return f"{key}: no such setting; {nearest(name, [str(item) for item in known])}"
+    return f"{key}: {str(error).strip().splitlines()[0]}"
 
 
 def result_settings(mechanism: Mechanism, settings: Mapping[str, Any]) -> dict[str, Any]:

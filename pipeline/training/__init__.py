@@ -1,1 +1,1 @@
-"""What Coldstart adds to Transformers' and TRL's trainers: gates, schedules, rollouts, checkpoints that can be trusted."""
+"""What Coldstart adds to Transformers' and TRL's trainers: gates, schedules, rollouts, trustworthy checkpoints."""

@@ -15,7 +15,7 @@ from pipeline.training.settings import TrainerSettings
 def trainer_arguments(
     config: type[TrainingArguments], settings: TrainerSettings, request: Request, **overrides: Any
 ) -> Any:
-    """A TRL config (or plain TrainingArguments) for this stage. ``overrides`` win."""
+    """A TRL config (or plain TrainingArguments) for this stage. ``overrides`` win over what is common, the recipe's TRL settings over both."""
     micro = settings.micro_batch_size or settings.batch_size
     if settings.batch_size % micro:
         raise ValueError(f"batch_size {settings.batch_size} is not divided by micro_batch_size {micro}")
@@ -27,6 +27,7 @@ def trainer_arguments(
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_grad_norm,
         bf16=settings.bf16,
+        gradient_checkpointing=settings.gradient_checkpointing,
         seed=request.seed,
         data_seed=request.seed,
         save_strategy="steps",
@@ -40,4 +41,4 @@ def trainer_arguments(
         dataloader_pin_memory=False,
         use_cpu=not torch.cuda.is_available(),
     )
-    return config(**{**common, **overrides})
+    return config(**{**common, **overrides, **settings.trl})

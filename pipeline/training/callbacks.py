@@ -113,9 +113,7 @@ class StopAtReward(TrainerCallback):
     ) -> None:
         control.should_log = True
 
-    def on_log(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
-    ) -> None:
+    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object) -> None:
         keys = {f"rewards/{name}/mean": threshold for name, threshold in self.thresholds.items()}
         rows = [row for row in state.log_history if "reward" in row][-self.window :]
         if rows and (missing := [key for key in keys if key not in rows[-1]]):

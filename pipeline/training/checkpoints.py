@@ -10,7 +10,9 @@ import logging
 import shutil
 from pathlib import Path
 
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from pipeline.tracking import Tracker
 
 MARK = "complete.json"
 logger = logging.getLogger(__name__)
@@ -19,9 +21,7 @@ logger = logging.getLogger(__name__)
 class MarkCheckpoints(TrainerCallback):
     """Marks each checkpoint after Transformers has written all of it."""
 
-    def on_save(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
-    ) -> None:
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object) -> None:
         if state.is_world_process_zero:
             assert args.output_dir is not None
             mark_checkpoint(Path(args.output_dir) / f"checkpoint-{state.global_step}")
@@ -54,5 +54,11 @@ def newest_checkpoint(trainer_folder: Path) -> Path | None:
     return None
 
 
-def checkpoint_step(folder: Path | None) -> int:
-    return int(folder.name.split("-")[1]) if folder else 0
+def train(trainer: Trainer, tracker: Tracker) -> None:
+    """Train from the stage's newest intact checkpoint, or from the start; quietly, as the tracker does the telling."""
+    assert trainer.args.output_dir is not None
+    checkpoint = newest_checkpoint(Path(trainer.args.output_dir))
+    tracker.rewind(int(checkpoint.name.split("-")[1]) if checkpoint else 0)
+    trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(MarkCheckpoints())
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)

@@ -12,9 +12,7 @@ if TYPE_CHECKING:
     from pipeline.generation.complete import Judged
 
 
-def draw_prompts(
-    family: Family, count: int, difficulty: Sequence[int], mix: PromptMix, seed: int
-) -> list[Prompt]:
+def draw_prompts(family: Family, count: int, difficulty: Sequence[int], mix: PromptMix, seed: int) -> list[Prompt]:
     """``count`` prompts of training problems, with modes, instructions and earlier turns drawn from the mix."""
     rng = Random(derive_seed(seed, "mix"))
     problems = sample_problems(family, count, "train", (difficulty[0], difficulty[1]), derive_seed(seed, "problems"))
@@ -22,13 +20,15 @@ def draw_prompts(
 
 
 def rejection(item: "Judged", min_language: float) -> str | None:
-    """Why a completion is dropped, None when it is kept: right, well-formed, in the mode and the language asked for."""
+    """Why a completion is dropped, None when it is kept: well-formed, right, and all that its prompt asked for."""
     if not item.formatted:
         return "format"
     if not item.mode_followed:
         return "mode"
     if not item.correct:
         return "wrong"
+    if not item.instruction_followed:
+        return "instruction"
     if item.language is not None and item.language < min_language:
         return "language"
     return None

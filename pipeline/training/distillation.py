@@ -17,7 +17,7 @@ from pipeline.seeds import derive_seed
 from pipeline.tracking import Tracker
 from pipeline.training.arguments import trainer_arguments
 from pipeline.training.callbacks import TrackerCallback
-from pipeline.training.checkpoints import MarkCheckpoints, checkpoint_step, newest_checkpoint
+from pipeline.training.checkpoints import train
 from pipeline.training.data import draw_prompts
 
 if TYPE_CHECKING:
@@ -75,8 +75,6 @@ def distil(settings: "Settings", request: Request, tracker: Tracker) -> dict[str
     prompts = draw_prompts(
         family, settings.max_steps * settings.batch_size, settings.difficulty, settings.mix, request.seed
     )
-    checkpoint = newest_checkpoint(request.trainer_folder)
-    tracker.rewind(checkpoint_step(checkpoint))
     trainer = RolloutDistillationTrainer(
         model=model,
         teacher_model=teacher,
@@ -88,19 +86,15 @@ def distil(settings: "Settings", request: Request, tracker: Tracker) -> dict[str
             beta=settings.beta,
             temperature=settings.temperature,
             max_completion_length=settings.max_completion_length,
-            gradient_checkpointing=False,
             shuffle_dataset=False,
             lr_scheduler_type="linear",
-            **settings.trl,
         ),
-        train_dataset=Dataset.from_list(
-            [{"prompt": render_prompt(tokenizer, prompt.messages)} for prompt in prompts]
-        ),
+        train_dataset=Dataset.from_list([{"prompt": render_prompt(tokenizer, prompt.messages)} for prompt in prompts]),
         processing_class=tokenizer,
-        callbacks=[TrackerCallback(tracker), MarkCheckpoints()],
+        callbacks=[TrackerCallback(tracker)],
         rollout_seed=request.seed,
     )
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    train(trainer, tracker)
 
     parameters = sum(parameter.numel() for parameter in model.parameters())
     teacher_parameters = sum(parameter.numel() for parameter in teacher.parameters())

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from pipeline.chat.modes import Mode
 from pipeline.chat.parse import render_completion
 from pipeline.generation.budget import stop_text, thought_span
 from pipeline.generation.complete import Completer, Judged
@@ -43,13 +44,11 @@ def no_think_row(problem: Problem, settings: "Settings", family: Family, rng: Ra
     return _row(prompt, render_completion("", _answer(problem.answer, prompt, settings.followed, rng)))
 
 
-def cut_rows(
-    completer: Completer, kept: Sequence[Judged], count: int, settings: "Settings", seed: int
-) -> list[Row]:
+def cut_rows(completer: Completer, kept: Sequence[Judged], count: int, settings: "Settings", seed: int) -> list[Row]:
     """Thoughts cut at a random token, each with the answer that the model itself still gives from there.
 
-    The model answers after a bare ``</think>``, before it has learned the stop sentence; the row then says the sentence,
-    which so comes to mean "answer from what you have". Rows whose answer is not one boxed value are left out.
+    The model answers after a bare ``</think>``, as it has not learned the stop sentence; the row then says the
+    sentence, which so comes to mean "answer from what you have". Rows whose answer is not one boxed value are left out.
     """
     rng = Random(seed)
     tokenizer, think = completer.tokenizer, completer.think
@@ -71,6 +70,6 @@ def cut_rows(
         given = tokenizer.decode(ids) + stop_text(settings.stop_sentence[item.prompt.language], started=True)
         judged = completer.judge(item.prompt, 0, item.prefix, "", answer)
         if text and judged.completion.boxed is not None:
-            flag = "think" if rng.random() < settings.flagged else None
+            flag: Mode | None = "think" if rng.random() < settings.flagged else None
             rows.append(_row(plain_prompt(item.prompt.problem, flag), given + text, untrained=given))
     return rows

@@ -12,9 +12,7 @@ from pipeline.training.callbacks import Gate
 from pipeline.training.settings import GateSettings
 
 
-def chat_gate(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, settings: GateSettings, seed: int
-) -> Gate:
+def chat_gate(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, settings: GateSettings, seed: int) -> Gate:
     """A function that measures the model as it stands. The problems and their random streams are the same each time."""
     from random import Random
 

@@ -26,7 +26,7 @@ from pipeline.seeds import derive_seed
 from pipeline.tracking import Tracker
 from pipeline.training.arguments import trainer_arguments
 from pipeline.training.callbacks import StopAtReward, TrackerCallback
-from pipeline.training.checkpoints import MarkCheckpoints, checkpoint_step, newest_checkpoint
+from pipeline.training.checkpoints import train
 from pipeline.training.data import draw_prompts
 
 if TYPE_CHECKING:
@@ -151,8 +151,6 @@ def reinforce(settings: "Settings", request: Request, tracker: Tracker) -> dict[
             for prompt in prompts
         ]
     )
-    checkpoint = newest_checkpoint(request.trainer_folder)
-    tracker.rewind(checkpoint_step(checkpoint))
     trainer = RolloutGRPOTrainer(
         model=model,
         reward_funcs=[reward_function(composition, part, [tokenizer.eos_token_id]) for part in composition.components],
@@ -168,9 +166,7 @@ def reinforce(settings: "Settings", request: Request, tracker: Tracker) -> dict[
             adam_beta2=settings.adam_beta2,
             reward_weights=[component.weight for component in composition.components],
             shuffle_dataset=False,
-            gradient_checkpointing=False,
             lr_scheduler_type="linear",
-            **settings.trl,
         ),
         train_dataset=data,
         processing_class=tokenizer,
@@ -178,10 +174,9 @@ def reinforce(settings: "Settings", request: Request, tracker: Tracker) -> dict[
         callbacks=[
             TrackerCallback(tracker),
             *([StopAtReward(settings.stop_at, settings.stop_window)] if settings.stop_at else []),
-            MarkCheckpoints(),
         ],
     )
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    train(trainer, tracker)
     tracker.samples(last_samples(trainer))
     save_model(model, tokenizer, request.folder, request.stage, {"steps": trainer.state.global_step})
     return curve_metrics(tracker.history(), settings, composition, trainer.state.global_step)

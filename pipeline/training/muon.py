@@ -18,7 +18,8 @@ class MuonAdamW(Optimizer):
     def __init__(
         self, model: PreTrainedModel, learning_rate: float, adam_learning_rate: float, weight_decay: float
     ) -> None:
-        matrices, others = [], []
+        matrices: list[torch.nn.Parameter] = []
+        others: list[torch.nn.Parameter] = []
         for name, parameter in model.named_parameters():
             hidden = parameter.ndim == 2 and "embed_tokens" not in name and "lm_head" not in name
             (matrices if hidden else others).append(parameter)

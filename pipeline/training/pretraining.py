@@ -1,4 +1,4 @@
-"""Pretraining on a procedural corpus: batches made on the spot, documents packed without crossing, a gate on the end."""
+"""Pretraining on a procedural corpus: batches made on the spot, whole documents packed apart, a gate on the end."""
 
 from collections.abc import Sequence
 from random import Random
@@ -22,7 +22,7 @@ from pipeline.runner.request import Request
 from pipeline.seeds import derive_seed
 from pipeline.tracking import Tracker
 from pipeline.training.callbacks import HoldUntilGate, TrackerCallback
-from pipeline.training.checkpoints import MarkCheckpoints, checkpoint_step, newest_checkpoint
+from pipeline.training.checkpoints import train
 from pipeline.training.muon import MuonAdamW
 from pipeline.training.schedules import HoldThenDecay
 
@@ -151,8 +151,6 @@ def pretrain(settings: "Settings", request: Request, tracker: Tracker) -> dict[s
     def gate() -> dict[str, float]:
         return {"accuracy": text_accuracy(model, tokenizer, family, settings, request.seed)}
 
-    checkpoint = newest_checkpoint(request.trainer_folder)
-    tracker.rewind(checkpoint_step(checkpoint))
     trainer = _StepTrainer(
         model=model,
         args=TrainingArguments(
@@ -178,19 +176,16 @@ def pretrain(settings: "Settings", request: Request, tracker: Tracker) -> dict[s
         callbacks=[
             TrackerCallback(tracker),
             HoldUntilGate(gate, settings.gate, settings.gate_every, schedule, tracker),
-            MarkCheckpoints(),
         ],
     )
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    train(trainer, tracker)
 
     final = gate()
     steps = trainer.state.global_step
     metrics: dict[str, Any] = {
         "steps": steps,
         "gate_step": schedule.decay_from,
-        "capped": not any(
-            row.get("gate/accuracy", 0) >= settings.gate.get("accuracy", 0) for row in tracker.history()
-        ),
+        "capped": not any(row.get("gate/accuracy", 0) >= settings.gate.get("accuracy", 0) for row in tracker.history()),
         "text_accuracy": final["accuracy"],
         "text_problems": settings.gate_problems,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),

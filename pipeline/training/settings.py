@@ -20,6 +20,7 @@ class TrainerSettings:
     weight_decay: float = 0.0
     max_grad_norm: float = 1.0
     bf16: bool = False
+    gradient_checkpointing: bool = no_result(False)
     micro_batch_size: int | None = no_result(None)
     """Rows of one forward pass; the whole batch when null. A fact of the launch."""
     save_steps: int = no_result(100)

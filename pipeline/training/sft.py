@@ -18,7 +18,7 @@ from pipeline.runner.request import Request
 from pipeline.tracking import Tracker
 from pipeline.training.arguments import trainer_arguments
 from pipeline.training.callbacks import StopAtGate, TrackerCallback, passes
-from pipeline.training.checkpoints import MarkCheckpoints, checkpoint_step, newest_checkpoint
+from pipeline.training.checkpoints import train
 from pipeline.training.gates import chat_gate
 from pipeline.training.schedules import Rounds
 
@@ -29,13 +29,15 @@ if TYPE_CHECKING:
 class RoundsSFTTrainer(SFTTrainer):
     """TRL's trainer with a rate that falls over each round, as Transformers has no schedule that starts again."""
 
-    def __init__(self, *args: Any, rounds: Rounds, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, rounds: Rounds | None, **kwargs: Any) -> None:
+        """``rounds``: None for TRL's own schedule, over all of the steps."""
         self.rounds = rounds
         super().__init__(*args, **kwargs)
 
     def create_scheduler(self, num_training_steps: int, optimizer: Optimizer | None = None) -> LRScheduler:
-        if self.lr_scheduler is None:
-            self.lr_scheduler = LambdaLR(optimizer or self.optimizer, self.rounds)
+        if self.rounds is None:
+            return super().create_scheduler(num_training_steps, optimizer)
+        self.lr_scheduler: LRScheduler = LambdaLR(optimizer or self.optimizer, self.rounds)
         return self.lr_scheduler
 
 
@@ -54,9 +56,7 @@ def finetune(settings: "Settings", request: Request, tracker: Tracker) -> dict[s
     steps_per_epoch = math.ceil(len(data) / settings.batch_size)
     rounds = Rounds([epochs * steps_per_epoch for epochs in accumulate(settings.rounds)])
     gate = chat_gate(model, tokenizer, settings.gate, request.seed) if settings.gate.thresholds else None
-    checkpoint = newest_checkpoint(request.trainer_folder)
-    tracker.rewind(checkpoint_step(checkpoint))
-    callbacks: list[TrainerCallback] = [TrackerCallback(tracker), MarkCheckpoints()]
+    callbacks: list[TrainerCallback] = [TrackerCallback(tracker)]
     if gate is not None:
         callbacks.insert(1, StopAtGate(gate, settings.gate.thresholds, rounds, tracker))
     trainer = RoundsSFTTrainer(
@@ -69,14 +69,13 @@ def finetune(settings: "Settings", request: Request, tracker: Tracker) -> dict[s
             max_length=None,
             packing=False,
             completion_only_loss=True,
-            **settings.trl,
         ),
         train_dataset=data,
         processing_class=tokenizer,
         callbacks=callbacks,
-        rounds=rounds,
+        rounds=None if "lr_scheduler_type" in settings.trl else rounds,
     )
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    train(trainer, tracker)
 
     steps = trainer.state.global_step
     metrics: dict[str, Any] = {
