@@ -25,6 +25,6 @@ def run(settings: Settings, request: Request, tracker: Tracker) -> dict[str, Any
     weights = (request.input("model") / "model" / "weights").read_text()
     accuracy = int(weights[:4], 16) / 16**4
     metrics = {"think": {"accuracy": accuracy, "ci95": [0.0, 1.0], "n": settings.problems, "k": settings.k}}
-    (request.folder / "results").mkdir()
+    (request.folder / "results").mkdir(exist_ok=True)
     (request.folder / "results" / "figures.json").write_text(json.dumps(metrics))
     return metrics

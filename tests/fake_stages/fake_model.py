@@ -33,7 +33,8 @@ def run(settings: Settings, request: Request, tracker: Tracker) -> dict[str, Any
     model = request.folder / "model"
     model.mkdir(exist_ok=True)
     if not resumed:
-        request.trainer_folder.mkdir()
+        tracker.rewind(0)
+        request.trainer_folder.mkdir(exist_ok=True)
         checkpoint.write_text("half of the work")
         (model / "config.json").write_text("{}")
         tracker.log(1, {"loss": 2.0})

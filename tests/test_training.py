@@ -1,0 +1,249 @@
+import json
+import shutil
+
+import pytest
+import torch
+from torch.optim.lr_scheduler import LambdaLR
+from transformers import TrainerControl, TrainerState
+
+from pipeline.errors import ColdstartError
+from pipeline.models import ModelSize, build_model, load_model, save_model
+from pipeline.problems import make_family
+from pipeline.runner.request import Request
+from pipeline.tracking import Tracker
+from pipeline.training.callbacks import StopAtReward, passes
+from pipeline.training.checkpoints import is_intact, mark_checkpoint, newest_checkpoint
+from pipeline.training.distillation import check_vocabularies, distil
+from pipeline.training.grpo import curve_metrics, reward_function, rollout_function
+from pipeline.training.muon import MuonAdamW
+from pipeline.training.pretraining import PackedDocuments, corpus_tokenizer, pack
+from pipeline.training.schedules import HoldThenDecay, Rounds
+
+
+def test_documents_are_packed_whole_and_apart():
+    documents = [[1] * 6, [2] * 5, [3] * 3, [4] * 2, [5] * 9]
+    packed = pack(documents, rows=2, width=10, pad=0)
+    assert packed["input_ids"].tolist() == [[5] * 9 + [0], [1] * 6 + [3] * 3 + [0]]
+    assert packed["position_ids"][1].tolist() == [0, 1, 2, 3, 4, 5, 0, 1, 2, 0]
+    assert packed["labels"][1].tolist() == [-100, 1, 1, 1, 1, 1, -100, 3, 3, -100]
+
+
+def test_a_document_sees_nothing_of_its_neighbour(tokenizer, model):
+    """Transformers drops the mask between documents without a word when the forward pass has a cache."""
+    batch = pack([[5, 6, 7, 8], [9, 10, 11]], rows=1, width=7, pad=0)
+    inputs = {key: value for key, value in batch.items() if key != "labels"}
+    other = {**inputs, "input_ids": torch.tensor([[15, 16, 17, 18, 9, 10, 11]])}
+    with torch.no_grad():
+        assert torch.equal(model(**inputs).logits[:, 4:], model(**other).logits[:, 4:])
+
+
+def test_a_batch_of_the_corpus_is_its_steps_own(tokenizer):
+    from stages.pretrain import Settings
+
+    corpus = PackedDocuments(make_family("walk"), tokenizer, Settings(), seed=3)
+    assert torch.equal(corpus[7]["input_ids"], corpus[7]["input_ids"])
+    assert not torch.equal(corpus[7]["input_ids"], corpus[8]["input_ids"])
+    assert (corpus[300]["labels"] == -100).float().mean() < 0.15, "little padding"
+    assert corpus.hardest(0) == 4
+    assert corpus.hardest(10**6) == 12
+
+
+def test_muon_for_matrices_adamw_for_the_rest(model):
+    optimizer = MuonAdamW(model, 0.02, 3e-3, 0.05)
+    matrices = {id(p) for group in optimizer.parts[0].param_groups for p in group["params"]}
+    for name, parameter in model.named_parameters():
+        assert (id(parameter) in matrices) == (parameter.ndim == 2 and "embed" not in name), name
+
+
+def test_muon_resumes_to_the_same_weights(tokenizer):
+    """Saved half-way, with its schedule, through the state dicts that a trainer saves."""
+
+    def new():
+        size = ModelSize(num_hidden_layers=1, hidden_size=16, intermediate_size=32, num_attention_heads=2, head_dim=8)
+        net = build_model(size, tokenizer, seed=1)
+        optimizer = MuonAdamW(net, 0.02, 3e-3, 0.05)
+        return net, optimizer, LambdaLR(optimizer, HoldThenDecay(warmup_steps=2, decay_steps=4, decay_from=3))
+
+    def steps(net, optimizer, scheduler, count):
+        for _ in range(count):
+            net(input_ids=torch.arange(12)[None], labels=torch.arange(12)[None]).loss.backward()
+            optimizer.step()
+            scheduler.step()
+            optimizer.zero_grad()
+
+    whole = new()
+    steps(*whole, 6)
+    half = new()
+    steps(*half, 3)
+    rest = new()
+    rest[0].load_state_dict(half[0].state_dict())
+    rest[1].load_state_dict(half[1].state_dict())
+    rest[2].load_state_dict(half[2].state_dict())
+    assert rest[1].param_groups[0]["lr"] == half[1].param_groups[0]["lr"]
+    steps(*rest, 3)
+    for one, other in zip(whole[0].parameters(), rest[0].parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_hold_then_decay():
+    schedule = HoldThenDecay(warmup_steps=4, decay_steps=10, floor=0.1)
+    assert [schedule(step) for step in (0, 3, 500)] == [0.25, 1, 1]
+    assert schedule.end is None
+    schedule.decay_from = 100
+    assert (schedule(100), schedule(105), schedule(110)) == (1, 0.5, 0.1)
+    assert schedule.end == 110
+
+
+def test_rounds_start_again_from_the_top():
+    rounds = Rounds([4, 6])
+    assert [rounds(step) for step in range(7)] == [1, 0.75, 0.5, 0.25, 1, 0.5, 0]
+
+
+def checkpoint(folder, step):
+    path = folder / f"checkpoint-{step}"
+    path.mkdir(parents=True)
+    for name in ("model.safetensors", "optimizer.pt", "trainer_state.json"):
+        (path / name).write_text(name)
+    mark_checkpoint(path)
+    return path
+
+
+@pytest.mark.parametrize("damage", ["missing", "truncated", "unmarked", "mark truncated"])
+def test_a_damaged_checkpoint_is_passed_over(tmp_path, damage):
+    older, newer = checkpoint(tmp_path, 90), checkpoint(tmp_path, 100)
+    assert newest_checkpoint(tmp_path) == newer
+    if damage == "missing":
+        (newer / "optimizer.pt").unlink()
+    elif damage == "truncated":
+        (newer / "model.safetensors").write_text("mo")
+    elif damage == "unmarked":
+        (newer / "complete.json").unlink()
+    else:
+        (newer / "complete.json").write_text('{"model')
+    assert not is_intact(newer)
+    assert newest_checkpoint(tmp_path) == older
+    assert not newer.exists()
+
+
+def test_no_checkpoint(tmp_path):
+    assert newest_checkpoint(tmp_path / "nowhere") is None
+
+
+def test_rl_ends_when_its_rewards_are_reached():
+    callback, state = StopAtReward({"accuracy": 0.79}, window=3), TrainerState()
+    for accuracy, stops in ((0.9, False), (0.9, False), (0.5, False), (0.9, False), (1.0, True)):
+        control = TrainerControl()
+        state.log_history.append({"reward": 1.0, "rewards/accuracy/mean": accuracy})
+        callback.on_log(None, state, control)
+        assert control.should_training_stop == stops
+
+
+def test_thresholds_name_what_is_measured():
+    assert passes({"a": 0.5}, {"a": 0.5})
+    assert not passes({"a": 0.5}, {"a": 0.6})
+    with pytest.raises(ColdstartError, match="'b'"):
+        passes({"a": 0.5}, {"b": 0.5})
+
+
+def test_tokenizers_of_one_size_with_other_ids_are_refused(tokenizer):
+    from stages.pretrain import Settings
+
+    other = corpus_tokenizer(make_family("walk"), Settings(vocab_size=400), seed=9)
+    check_vocabularies(tokenizer, tokenizer, "distill")
+    with pytest.raises(ColdstartError, match="different vocabularies"):
+        check_vocabularies(tokenizer, other, "distill")
+
+
+def request(tmp_path, stage, settings, **inputs):
+    (tmp_path / stage).mkdir(exist_ok=True)
+    folders = {name: str(folder) for name, folder in inputs.items()}
+    return Request(stage, stage, settings, folders, str(tmp_path / stage), seed=5, threads=1, fingerprint="")
+
+
+def test_student_and_teacher_must_share_a_vocabulary(tmp_path, tokenizer, model):
+    from stages.distill import Settings
+    from stages.pretrain import Settings as Pretrain
+
+    other = corpus_tokenizer(make_family("walk"), Pretrain(vocab_size=400), seed=9)
+    save_model(model, tokenizer, tmp_path / "teacher", "teacher")
+    save_model(build_model(ModelSize(num_hidden_layers=1), other, 0), other, tmp_path / "student", "student")
+    asked = request(tmp_path, "distill", {}, student=tmp_path / "student", teacher=tmp_path / "teacher")
+    with pytest.raises(ColdstartError, match="tokenizer"):
+        distil(Settings(), asked, Tracker(asked.folder, "distill"))
+
+
+class RolloutTrainer:
+    """What TRL's trainer shows a ``rollout_func``."""
+
+    def __init__(self, model, tokenizer, prompts):
+        self.model, self.processing_class, self.eos_token_ids = model, tokenizer, [tokenizer.eos_token_id]
+        self.rows = [{"row": json.dumps(prompt.as_row())} for prompt in prompts]
+        self.state = TrainerState(global_step=3)
+        self.accelerator = self
+        self.process_index = 0
+
+    def unwrap_model(self, model):
+        return model
+
+
+def test_forced_tokens_of_a_rollout_stay_out_of_the_loss(tmp_path, model, tokenizer, prompts):
+    from pipeline.chat.encode import render_prompt
+    from stages.grpo import Settings
+
+    settings = Settings(thinking_budget=2, stop_sentence={"en": "time is up", "zh": "时间到"}, max_completion_length=30)
+    rollout = rollout_function(settings, request(tmp_path, "grpo", {}))
+    texts = [render_prompt(tokenizer, prompt.messages) + "<think>" for prompt in prompts]
+    output = rollout(texts, RolloutTrainer(model, tokenizer, prompts))
+    assert any(0 in mask for mask in output["env_mask"])
+    for ids, mask in zip(output["completion_ids"], output["env_mask"], strict=True):
+        assert len(ids) == len(mask)
+        if 0 in mask:
+            forced = tokenizer.decode([i for i, own in zip(ids, mask, strict=True) if not own])
+            assert forced in ("\ntime is up\n</think>\n\n", "\n时间到\n</think>\n\n")
+    again = rollout(texts, RolloutTrainer(model, tokenizer, prompts))
+    assert again["completion_ids"] == output["completion_ids"], "the step and the row decide"
+
+
+def test_a_reward_function_tells_an_ended_completion(prompts):
+    from pipeline.chat.parse import render_completion
+    from pipeline.rewards.compose import compose
+
+    composition = compose({"format": {}}, "rewards")
+    reward = reward_function(composition, composition.components[0], eos_token_ids=[2])
+    text = render_completion("then", f"\\boxed{{{prompts[0].problem.answer}}}")
+    row = json.dumps(prompts[0].as_row())
+    values = reward(prompts=["p", "p"], completions=[text, text], completion_ids=[[5, 2], [5, 6]], row=[row, row])
+    assert (reward.__name__, values) == ("format", [1, 0])
+
+
+def test_the_ends_of_a_curve():
+    from pipeline.rewards.compose import compose
+    from stages.grpo import Settings
+
+    history = [
+        {"step": s, "reward": s, "rewards/format/mean": s / 10, "tokens/generated": 5, "tokens/truncated": 1}
+        for s in range(1, 9)
+    ]
+    metrics = curve_metrics(history, Settings(stop_window=2), compose({"format": {}}, "r"), 8)
+    assert metrics["first"]["reward"] == 1.5
+    assert metrics["last"]["rewards/format"] == pytest.approx(0.75)
+    assert metrics["tokens_generated"] == 40
+    assert metrics["tokens_wasted"] == {"groups_without_variance": 0, "truncated": 8}
+
+
+def test_a_saved_model_has_no_trace_of_where_it_was_made(tmp_path, model, tokenizer):
+    save_model(model, tokenizer, tmp_path / "a", "stage", {"steps": 3})
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    for source, target in (("a", "c"), ("b", "d")):
+        save_model(*load_model(tmp_path / source), tmp_path / target, "stage", {"steps": 3})
+    for path in sorted((tmp_path / "c" / "model").iterdir()):
+        assert path.read_bytes() == (tmp_path / "d" / "model" / path.name).read_bytes(), path.name
+    assert "| steps | 3 |" in (tmp_path / "a" / "model" / "README.md").read_text()
+
+
+def test_tracker_rewinds_to_a_checkpoint(tmp_path):
+    tracker = Tracker(tmp_path, "stage")
+    for step in (1, 2, 3):
+        tracker.log(step, {"loss": float("nan") if step == 2 else 1.0, "name": "text"})
+    tracker.rewind(2)
+    assert tracker.history() == [{"step": 1, "loss": 1.0}, {"step": 2, "loss": None}]
