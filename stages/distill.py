@@ -30,6 +30,9 @@ class Settings(TrainerSettings):
     logging_steps: int = no_result(1)
 
 
+CURVE_WINDOW = 5
+"""Steps that the first and the last loss are means of."""
+
 MECHANISM = Mechanism(
     settings=Settings,
     makes="model",
@@ -39,6 +42,56 @@ MECHANISM = Mechanism(
 
 
 def run(settings: Settings, request: Request, tracker: Tracker) -> dict[str, Any]:
-    from pipeline.training.distillation import distil
+    """Train and save the student; returns its metrics. Raises ColdstartError for two vocabularies."""
+    from datasets import Dataset
+    from trl import DistillationConfig
 
-    return distil(settings, request, tracker)
+    from pipeline.chat.encode import render_prompt
+    from pipeline.models import load_model, save_model
+    from pipeline.problems import make_family
+    from pipeline.training.arguments import trainer_arguments
+    from pipeline.training.callbacks import TrackerCallback
+    from pipeline.training.checkpoints import train
+    from pipeline.training.data import draw_prompts
+    from pipeline.training.distillation import RolloutDistillationTrainer, check_vocabularies
+
+    model, tokenizer = load_model(request.input("student"))
+    teacher, teacher_tokenizer = load_model(request.input("teacher"))
+    check_vocabularies(tokenizer, teacher_tokenizer, request.stage)
+    family = make_family(settings.family, settings.family_options)
+    prompts = draw_prompts(
+        family, settings.max_steps * settings.batch_size, settings.difficulty, settings.mix, request.seed
+    )
+    trainer = RolloutDistillationTrainer(
+        model=model,
+        teacher_model=teacher,
+        args=trainer_arguments(
+            DistillationConfig,
+            settings,
+            request,
+            max_steps=settings.max_steps,
+            beta=settings.beta,
+            temperature=settings.temperature,
+            max_completion_length=settings.max_completion_length,
+            shuffle_dataset=False,
+            lr_scheduler_type="linear",
+        ),
+        train_dataset=Dataset.from_list([{"prompt": render_prompt(tokenizer, prompt.messages)} for prompt in prompts]),
+        processing_class=tokenizer,
+        callbacks=[TrackerCallback(tracker)],
+        rollout_seed=request.seed,
+    )
+    train(trainer, tracker)
+
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    teacher_parameters = sum(parameter.numel() for parameter in teacher.parameters())
+    save_model(model, tokenizer, request.folder, request.stage, {"steps": trainer.state.global_step})
+    losses = [row["loss"] for row in tracker.history() if row.get("loss") is not None]
+    return {
+        "steps": trainer.state.global_step,
+        "parameters": parameters,
+        "teacher_parameters": teacher_parameters,
+        "first_loss": sum(losses[:CURVE_WINDOW]) / len(losses[:CURVE_WINDOW]),
+        "last_loss": sum(losses[-CURVE_WINDOW:]) / len(losses[-CURVE_WINDOW:]),
+        "tokens_generated": int(sum(row.get("tokens/generated") or 0 for row in tracker.history())),
+    }

@@ -7,6 +7,7 @@ The engine is TRL's ``GRPOTrainer``; rollouts come from our generation loop thro
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline.errors import ColdstartError
 from pipeline.problems.prompts import PromptMix
 from pipeline.runner.mechanism import Input, Mechanism
 from pipeline.runner.request import Request
@@ -50,6 +51,88 @@ MECHANISM = Mechanism(
 
 
 def run(settings: Settings, request: Request, tracker: Tracker) -> dict[str, Any]:
-    from pipeline.training.grpo import reinforce
+    """Train and save the model; returns its metrics. Raises ColdstartError for a batch that makes no whole groups."""
+    import json
 
-    return reinforce(settings, request, tracker)
+    from datasets import Dataset
+    from trl import GRPOConfig
+
+    from pipeline.artifacts.rows import read_rows
+    from pipeline.chat.encode import render_prompt
+    from pipeline.models import load_model, save_model
+    from pipeline.problems import Problem, make_family
+    from pipeline.rewards.compose import compose
+    from pipeline.training.arguments import trainer_arguments
+    from pipeline.training.callbacks import StopAtReward, TrackerCallback
+    from pipeline.training.checkpoints import train
+    from pipeline.training.data import draw_prompts, repeat_problems
+    from pipeline.training.grpo import (
+        RolloutGRPOTrainer,
+        curve_metrics,
+        last_samples,
+        reward_function,
+        rollout_function,
+    )
+
+    if settings.batch_size % settings.num_generations:
+        raise ColdstartError(
+            f"stages.{request.stage}: batch_size {settings.batch_size} completions do not make whole groups of "
+            f"num_generations {settings.num_generations}"
+        )
+    model, tokenizer = load_model(request.input("model"))
+    composition = compose(settings.rewards, f"stages.{request.stage}.rewards")
+    # Exactly as many prompts as the steps have groups: a second epoch inside TRL's sampler would come in another order
+    # after a resume.
+    count = settings.max_steps * settings.batch_size // settings.num_generations
+    family = make_family(settings.family, settings.family_options)
+    if "problems" in request.inputs:
+        problems = [Problem.from_row(row["problem"]) for row in read_rows(request.input("problems"))]
+        prompts = repeat_problems(family, problems, count, settings.mix, request.seed)
+    else:
+        prompts = draw_prompts(family, count, settings.difficulty, settings.mix, request.seed)
+    data = Dataset.from_list(
+        [
+            {"prompt": render_prompt(tokenizer, prompt.messages), "row": json.dumps(prompt.as_row())}
+            for prompt in prompts
+        ]
+    )
+    trainer = RolloutGRPOTrainer(
+        model=model,
+        reward_funcs=[reward_function(composition, part, [tokenizer.eos_token_id]) for part in composition.components],
+        args=trainer_arguments(
+            GRPOConfig,
+            settings,
+            request,
+            max_steps=settings.max_steps,
+            num_generations=settings.num_generations,
+            temperature=settings.temperature,
+            max_completion_length=settings.max_completion_length,
+            beta=settings.beta,
+            adam_beta2=settings.adam_beta2,
+            reward_weights=[component.weight for component in composition.components],
+            shuffle_dataset=False,
+            lr_scheduler_type="linear",
+        ),
+        train_dataset=data,
+        processing_class=tokenizer,
+        rollout_func=rollout_function(
+            settings.temperature,
+            settings.max_completion_length,
+            settings.thinking_budget,
+            settings.stop_sentence,
+            request.seed,
+        ),
+        callbacks=[
+            TrackerCallback(tracker),
+            *([StopAtReward(settings.stop_at, settings.stop_window)] if settings.stop_at else []),
+        ],
+    )
+    train(trainer, tracker)
+    tracker.samples(last_samples(trainer))
+    save_model(model, tokenizer, request.folder, request.stage, {"steps": trainer.state.global_step})
+    steps = trainer.state.global_step
+    return {
+        "steps": steps,
+        "capped": bool(settings.stop_at) and steps >= settings.max_steps,
+        **curve_metrics(tracker.history(), settings.stop_window, composition),
+    }

@@ -14,7 +14,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.problems.prompts import PromptMix
 from pipeline.runner.mechanism import Input, Mechanism
 from pipeline.runner.request import Request
 from pipeline.tracking import Tracker
@@ -43,9 +42,6 @@ class Settings:
     history_difficulty: list[int] = field(default_factory=lambda: [1, 3])
     stop_sentence: dict[str, str] = field(default_factory=lambda: {"en": "", "zh": ""})
 
-    def mix(self, no_think: float) -> PromptMix:
-        return PromptMix(no_think, self.flagged, self.instructions, self.multi_turn, self.history_difficulty)
-
 
 MECHANISM = Mechanism(settings=Settings, makes="data", inputs={"model": Input("model")})
 
@@ -58,7 +54,7 @@ def run(settings: Settings, request: Request, tracker: Tracker) -> dict[str, Any
     from pipeline.generation.sampling import Sampling
     from pipeline.models import load_model
     from pipeline.problems import make_family, sample_problems
-    from pipeline.problems.prompts import plain_prompt
+    from pipeline.problems.prompts import PromptMix, plain_prompt
     from pipeline.seeds import derive_seed
     from pipeline.training.data import rejection
     from pipeline.training.fusion import cut_rows, no_think_row, think_row
@@ -73,11 +69,19 @@ def run(settings: Settings, request: Request, tracker: Tracker) -> dict[str, Any
     verdicts = [rejection(item, settings.min_language) for item in judged]
     kept = [item for item, verdict in zip(judged, verdicts, strict=True) if verdict is None]
 
-    thinking = [think_row(item, settings, family, rng) for item in kept]
+    mix = PromptMix(
+        flagged=settings.flagged,
+        instructions=settings.instructions,
+        multi_turn=settings.multi_turn,
+        history_difficulty=settings.history_difficulty,
+    )
+    thinking = [think_row(item, mix, settings.followed, family, rng) for item in kept]
     count = round(settings.no_think_ratio * len(kept))
     others = sample_problems(family, count, "train", (low, high), derive_seed(request.seed, "no_think"))
-    silent = [no_think_row(problem, settings, family, rng) for problem in others]
-    cut = cut_rows(completer, kept, round(settings.cut_ratio * len(kept)), settings, request.seed)
+    silent = [no_think_row(problem, mix, settings.followed, family, rng) for problem in others]
+    cut = cut_rows(
+        completer, kept, round(settings.cut_ratio * len(kept)), settings.stop_sentence, settings.flagged, request.seed
+    )
     rows = [*thinking, *silent, *cut]
     rng.shuffle(rows)
     dropped = dict(Counter(verdict for verdict in verdicts if verdict))

@@ -50,6 +50,84 @@ MECHANISM = Mechanism(settings=Settings, makes="model", inputs={"tokenizer": Inp
 
 
 def run(settings: Settings, request: Request, tracker: Tracker) -> dict[str, Any]:
-    from pipeline.training.pretraining import pretrain
+    """Train and save the model; returns its metrics."""
+    import torch
+    from torch.optim.lr_scheduler import LambdaLR
+    from transformers import TrainingArguments
 
-    return pretrain(settings, request, tracker)
+    from pipeline.chat.tokenizer import load_tokenizer
+    from pipeline.models import ModelSize, build_model, save_model
+    from pipeline.problems import make_family, sample_problems
+    from pipeline.training.callbacks import HoldUntilGate, TrackerCallback
+    from pipeline.training.checkpoints import train
+    from pipeline.training.muon import MuonAdamW
+    from pipeline.training.pretraining import Curriculum, PackedDocuments, StepTrainer, corpus_tokenizer, text_accuracy
+    from pipeline.training.schedules import HoldThenDecay
+
+    family = make_family(settings.family, settings.family_options)
+    if "tokenizer" in request.inputs:
+        tokenizer = load_tokenizer(request.input("tokenizer") / "model")
+    else:
+        tokenizer = corpus_tokenizer(
+            family, settings.corpus, settings.difficulty_end, settings.vocab_size, request.seed
+        )
+    model = build_model(ModelSize(**settings.model), tokenizer, request.seed)
+
+    optimizer = MuonAdamW(model, settings.learning_rate, settings.adam_learning_rate, settings.weight_decay)
+    schedule = HoldThenDecay(settings.warmup_steps, settings.decay_steps)
+
+    held_out = sample_problems(family, settings.gate_problems, "validation", (1, settings.difficulty_end), request.seed)
+
+    def gate() -> dict[str, float]:
+        return {"accuracy": text_accuracy(model, tokenizer, held_out, settings.sequence_length)}
+
+    trainer = StepTrainer(
+        model=model,
+        args=TrainingArguments(
+            output_dir=str(request.trainer_folder),
+            per_device_train_batch_size=1,  # one item is the whole batch of a step
+            max_steps=settings.max_steps,
+            max_grad_norm=settings.max_grad_norm,
+            seed=request.seed,
+            save_strategy="steps",
+            save_steps=settings.save_steps,
+            save_total_limit=2,
+            logging_steps=settings.logging_steps,
+            logging_nan_inf_filter=False,
+            report_to="none",
+            disable_tqdm=True,
+            dataloader_pin_memory=False,
+            remove_unused_columns=False,
+            use_cpu=not torch.cuda.is_available(),
+        ),
+        train_dataset=PackedDocuments(
+            family,
+            tokenizer,
+            settings.corpus,
+            Curriculum(settings.difficulty_start, settings.difficulty_end, settings.difficulty_steps),
+            (settings.max_steps, settings.batch_size, settings.sequence_length),
+            request.seed,
+        ),
+        data_collator=lambda items: items[0],
+        optimizers=(optimizer, LambdaLR(optimizer, schedule)),
+        callbacks=[
+            TrackerCallback(tracker),
+            HoldUntilGate(gate, settings.gate, settings.gate_every, schedule, tracker),
+        ],
+    )
+    train(trainer, tracker)
+
+    final = gate()
+    steps = trainer.state.global_step
+    metrics: dict[str, Any] = {
+        "steps": steps,
+        "gate_step": schedule.decay_from,
+        "capped": not any(row.get("gate/accuracy", 0) >= settings.gate.get("accuracy", 0) for row in tracker.history()),
+        "text_accuracy": final["accuracy"],
+        "text_problems": settings.gate_problems,
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "tokens": steps * settings.batch_size * settings.sequence_length,
+    }
+    tracker.log(steps, {"gate/accuracy": final["accuracy"]})
+    save_model(model, tokenizer, request.folder, request.stage, metrics)
+    return metrics

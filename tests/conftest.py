@@ -23,10 +23,10 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def tokenizer():
     from pipeline.problems import make_family
+    from pipeline.problems.corpus import CorpusSettings
     from pipeline.training.pretraining import corpus_tokenizer
-    from stages.pretrain import Settings
 
-    return corpus_tokenizer(make_family("walk"), Settings(), seed=0)
+    return corpus_tokenizer(make_family("walk"), CorpusSettings(), 12, vocab_size=1024, seed=0)
 
 
 @pytest.fixture
@@ -53,3 +53,24 @@ def prompts():
 @pytest.fixture
 def rng() -> Random:
     return Random(0)
+
+
+@pytest.fixture
+def compose():
+    """``compose(*overrides)``: what a command with these overrides reads, in this process."""
+    import hydra
+    from hydra.core.hydra_config import HydraConfig
+    from omegaconf import open_dict
+
+    from pipeline.compose import conf_dir, read_config, stage_overrides
+
+    def composed(*overrides):
+        with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
+            cfg = hydra.compose("config", stage_overrides(overrides), return_hydra_config=True)
+        HydraConfig.instance().set_config(cfg)  # for ${hydra:runtime.choices.recipe}
+        with open_dict(cfg):
+            del cfg["hydra"]
+        return read_config(cfg)
+
+    yield composed
+    HydraConfig.instance().cfg = None

@@ -1,4 +1,4 @@
-"""The whole chain at ``scale=nano``, as a user runs it: once from nothing, then everything that a second look may ask."""
+"""The whole chain at ``scale=nano``, as a user runs it: once from nothing, then what a second look may ask."""
 
 import json
 import os

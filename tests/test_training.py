@@ -9,15 +9,17 @@ from transformers import TrainerControl, TrainerState
 from pipeline.errors import ColdstartError
 from pipeline.models import ModelSize, build_model, load_model, save_model
 from pipeline.problems import make_family
+from pipeline.problems.corpus import CorpusSettings
 from pipeline.runner.request import Request
 from pipeline.tracking import Tracker
 from pipeline.training.callbacks import StopAtReward, passes
 from pipeline.training.checkpoints import is_intact, mark_checkpoint, newest_checkpoint
-from pipeline.training.distillation import check_vocabularies, distil
+from pipeline.training.distillation import check_vocabularies
 from pipeline.training.grpo import curve_metrics, reward_function, rollout_function
 from pipeline.training.muon import MuonAdamW
-from pipeline.training.pretraining import PackedDocuments, corpus_tokenizer, pack
+from pipeline.training.pretraining import Curriculum, PackedDocuments, corpus_tokenizer, pack
 from pipeline.training.schedules import HoldThenDecay, Rounds
+from stages.distill import Settings, run
 
 
 def test_documents_are_packed_whole_and_apart():
@@ -38,14 +40,11 @@ def test_a_document_sees_nothing_of_its_neighbour(tokenizer, model):
 
 
 def test_a_batch_of_the_corpus_is_its_steps_own(tokenizer):
-    from stages.pretrain import Settings
-
-    corpus = PackedDocuments(make_family("walk"), tokenizer, Settings(), seed=3)
+    corpus = PackedDocuments(make_family("walk"), tokenizer, CorpusSettings(), Curriculum(4, 12, 250), (9, 28, 76), 3)
     assert torch.equal(corpus[7]["input_ids"], corpus[7]["input_ids"])
     assert not torch.equal(corpus[7]["input_ids"], corpus[8]["input_ids"])
     assert (corpus[300]["labels"] == -100).float().mean() < 0.15, "little padding"
-    assert corpus.hardest(0) == 4
-    assert corpus.hardest(10**6) == 12
+    assert [corpus.curriculum.hardest(step) for step in (0, 125, 10**6)] == [4, 8, 12]
 
 
 def test_muon_for_matrices_adamw_for_the_rest(model):
@@ -146,9 +145,7 @@ def test_thresholds_name_what_is_measured():
 
 
 def test_tokenizers_of_one_size_with_other_ids_are_refused(tokenizer):
-    from stages.pretrain import Settings
-
-    other = corpus_tokenizer(make_family("walk"), Settings(vocab_size=400), seed=9)
+    other = corpus_tokenizer(make_family("walk"), CorpusSettings(), 12, vocab_size=400, seed=9)
     check_vocabularies(tokenizer, tokenizer, "distill")
     with pytest.raises(ColdstartError, match="different vocabularies"):
         check_vocabularies(tokenizer, other, "distill")
@@ -161,15 +158,12 @@ def request(tmp_path, stage, settings, **inputs):
 
 
 def test_student_and_teacher_must_share_a_vocabulary(tmp_path, tokenizer, model):
-    from stages.distill import Settings
-    from stages.pretrain import Settings as Pretrain
-
-    other = corpus_tokenizer(make_family("walk"), Pretrain(vocab_size=400), seed=9)
+    other = corpus_tokenizer(make_family("walk"), CorpusSettings(), 12, vocab_size=400, seed=9)
     save_model(model, tokenizer, tmp_path / "teacher", "teacher")
     save_model(build_model(ModelSize(num_hidden_layers=1), other, 0), other, tmp_path / "student", "student")
     asked = request(tmp_path, "distill", {}, student=tmp_path / "student", teacher=tmp_path / "teacher")
     with pytest.raises(ColdstartError, match="tokenizer"):
-        distil(Settings(), asked, Tracker(asked.folder, "distill"))
+        run(Settings(), asked, Tracker(asked.folder, "distill"))
 
 
 class RolloutTrainer:
@@ -186,12 +180,10 @@ class RolloutTrainer:
         return model
 
 
-def test_forced_tokens_of_a_rollout_stay_out_of_the_loss(tmp_path, model, tokenizer, prompts):
+def test_forced_tokens_of_a_rollout_stay_out_of_the_loss(model, tokenizer, prompts):
     from pipeline.chat.encode import render_prompt
-    from stages.grpo import Settings
 
-    settings = Settings(thinking_budget=2, stop_sentence={"en": "time is up", "zh": "时间到"}, max_completion_length=30)
-    rollout = rollout_function(settings, request(tmp_path, "grpo", {}))
+    rollout = rollout_function(1.0, 30, 2, {"en": "time is up", "zh": "时间到"}, seed=5)
     texts = [render_prompt(tokenizer, prompt.messages) + "<think>" for prompt in prompts]
     output = rollout(texts, RolloutTrainer(model, tokenizer, prompts))
     assert any(0 in mask for mask in output["env_mask"])
@@ -218,13 +210,12 @@ def test_a_reward_function_tells_an_ended_completion(prompts):
 
 def test_the_ends_of_a_curve():
     from pipeline.rewards.compose import compose
-    from stages.grpo import Settings
 
     history = [
         {"step": s, "reward": s, "rewards/format/mean": s / 10, "tokens/generated": 5, "tokens/truncated": 1}
         for s in range(1, 9)
     ]
-    metrics = curve_metrics(history, Settings(stop_window=2), compose({"format": {}}, "r"), 8)
+    metrics = curve_metrics(history, 2, compose({"format": {}}, "r"))
     assert metrics["first"]["reward"] == 1.5
     assert metrics["last"]["rewards/format"] == pytest.approx(0.75)
     assert metrics["tokens_generated"] == 40

@@ -15,7 +15,10 @@ from pipeline.training.settings import TrainerSettings
 def trainer_arguments(
     config: type[TrainingArguments], settings: TrainerSettings, request: Request, **overrides: Any
 ) -> Any:
-    """A TRL config (or plain TrainingArguments) for this stage. ``overrides`` win over what is common, the recipe's TRL settings over both."""
+    """A TRL config (or plain TrainingArguments) for this stage.
+
+    ``overrides`` win over what is common, the recipe's TRL settings over both.
+    """
     micro = settings.micro_batch_size or settings.batch_size
     if settings.batch_size % micro:
         raise ValueError(f"batch_size {settings.batch_size} is not divided by micro_batch_size {micro}")

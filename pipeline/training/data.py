@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import TYPE_CHECKING
 
-from pipeline.problems import Family, sample_problems
+from pipeline.problems import Family, Problem, sample_problems
 from pipeline.problems.prompts import Prompt, PromptMix, mixed_prompt
 from pipeline.seeds import derive_seed
 
@@ -17,6 +17,15 @@ def draw_prompts(family: Family, count: int, difficulty: Sequence[int], mix: Pro
     rng = Random(derive_seed(seed, "mix"))
     problems = sample_problems(family, count, "train", (difficulty[0], difficulty[1]), derive_seed(seed, "problems"))
     return [mixed_prompt(problem, mix, family, rng) for problem in problems]
+
+
+def repeat_problems(family: Family, problems: Sequence[Problem], count: int, mix: PromptMix, seed: int) -> list[Prompt]:
+    """``count`` prompts of these problems, which are gone through in a new shuffle each time round."""
+    rng = Random(derive_seed(seed, "prompts"))
+    chosen: list[Problem] = []
+    while len(chosen) < count:
+        chosen += rng.sample(list(problems), len(problems))
+    return [mixed_prompt(problem, mix, family, rng) for problem in chosen[:count]]
 
 
 def rejection(item: "Judged", min_language: float) -> str | None:

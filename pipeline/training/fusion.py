@@ -1,8 +1,9 @@
 """The rows of thinking-mode fusion: one function for each kind."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pipeline.chat.modes import Mode
 from pipeline.chat.parse import render_completion
@@ -12,10 +13,7 @@ from pipeline.generation.loop import generate
 from pipeline.generation.sampling import GREEDY
 from pipeline.problems import Family, Problem
 from pipeline.problems.instructions import INSTRUCTIONS
-from pipeline.problems.prompts import Prompt, mixed_prompt, plain_prompt
-
-if TYPE_CHECKING:
-    from stages.mix_modes import Settings
+from pipeline.problems.prompts import Prompt, PromptMix, mixed_prompt, plain_prompt
 
 Row = dict[str, Any]
 
@@ -31,20 +29,30 @@ def _answer(boxed: str, prompt: Prompt, followed: float, rng: Random) -> str:
     return answer
 
 
-def think_row(item: Judged, settings: "Settings", family: Family, rng: Random) -> Row:
-    """The model's own thought and answer, under a prompt with other flags, turns and instructions."""
-    prompt = mixed_prompt(item.prompt.problem, settings.mix(no_think=0.0), family, rng)
-    answer = _answer(item.prompt.problem.answer, prompt, settings.followed, rng)
+def think_row(item: Judged, mix: PromptMix, followed: float, family: Family, rng: Random) -> Row:
+    """The model's own thought and answer, under a prompt with other flags, turns and instructions.
+
+    ``followed``: the share of instructions that the answer obeys.
+    """
+    prompt = mixed_prompt(item.prompt.problem, replace(mix, no_think=0.0), family, rng)
+    answer = _answer(item.prompt.problem.answer, prompt, followed, rng)
     return _row(prompt, render_completion(item.completion.thought, answer))
 
 
-def no_think_row(problem: Problem, settings: "Settings", family: Family, rng: Random) -> Row:
+def no_think_row(problem: Problem, mix: PromptMix, followed: float, family: Family, rng: Random) -> Row:
     """The empty block and the gold answer."""
-    prompt = mixed_prompt(problem, settings.mix(no_think=1.0), family, rng)
-    return _row(prompt, render_completion("", _answer(problem.answer, prompt, settings.followed, rng)))
+    prompt = mixed_prompt(problem, replace(mix, no_think=1.0), family, rng)
+    return _row(prompt, render_completion("", _answer(problem.answer, prompt, followed, rng)))
 
 
-def cut_rows(completer: Completer, kept: Sequence[Judged], count: int, settings: "Settings", seed: int) -> list[Row]:
+def cut_rows(
+    completer: Completer,
+    kept: Sequence[Judged],
+    count: int,
+    stop_sentence: Mapping[str, str],
+    flagged: float,
+    seed: int,
+) -> list[Row]:
     """Thoughts cut at a random token, each with the answer that the model itself still gives from there.
 
     The model answers after a bare ``</think>``, as it has not learned the stop sentence; the row then says the
@@ -67,9 +75,9 @@ def cut_rows(completer: Completer, kept: Sequence[Judged], count: int, settings:
     rows = []
     for (item, ids), answer in zip(cuts, answers, strict=True):
         text = tokenizer.decode(answer.ids[:-1]) if answer.ended else ""
-        given = tokenizer.decode(ids) + stop_text(settings.stop_sentence[item.prompt.language], started=True)
+        given = tokenizer.decode(ids) + stop_text(stop_sentence[item.prompt.language], started=True)
         judged = completer.judge(item.prompt, 0, item.prefix, "", answer)
         if text and judged.completion.boxed is not None:
-            flag: Mode | None = "think" if rng.random() < settings.flagged else None
+            flag: Mode | None = "think" if rng.random() < flagged else None
             rows.append(_row(plain_prompt(item.prompt.problem, flag), given + text, untrained=given))
     return rows

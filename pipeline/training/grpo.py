@@ -2,35 +2,20 @@
 
 import json
 import math
-from collections.abc import Callable, Sequence
-from random import Random
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
-from datasets import Dataset
-from trl import GRPOConfig, GRPOTrainer
+from trl import GRPOTrainer
 
-from pipeline.artifacts.rows import read_rows
-from pipeline.chat.encode import encode_text, prefill_of, render_prompt
+from pipeline.chat.encode import encode_text, prefill_of
 from pipeline.chat.parse import parse_completion
-from pipeline.errors import ColdstartError
 from pipeline.generation.budget import think_tokens
 from pipeline.generation.loop import generate
 from pipeline.generation.sampling import Sampling
-from pipeline.models import load_model, save_model
-from pipeline.problems import Problem, make_family
-from pipeline.problems.prompts import Prompt, mixed_prompt
-from pipeline.rewards.compose import Component, Composition, compose
-from pipeline.runner.request import Request
+from pipeline.problems.prompts import Prompt
+from pipeline.rewards.compose import Component, Composition
 from pipeline.seeds import derive_seed
-from pipeline.tracking import Tracker
-from pipeline.training.arguments import trainer_arguments
-from pipeline.training.callbacks import StopAtReward, TrackerCallback
-from pipeline.training.checkpoints import train
-from pipeline.training.data import draw_prompts
-
-if TYPE_CHECKING:
-    from stages.grpo import Settings
 
 SAMPLES_KEPT = 24
 
@@ -68,9 +53,18 @@ class RolloutGRPOTrainer(GRPOTrainer):
             self._metrics["train"][key].append(float(self.accelerator.reduce(count, reduction="sum")))
 
 
-def rollout_function(settings: "Settings", request: Request) -> Callable[[list[str], Any], dict[str, Any]]:
-    """TRL's ``rollout_func``: string prompts in, ids out, forced tokens marked as not the model's (``env_mask``)."""
-    sampling = Sampling(temperature=settings.temperature)
+def rollout_function(
+    temperature: float,
+    max_completion_length: int,
+    thinking_budget: int | None,
+    stop_sentence: Mapping[str, str],
+    seed: int,
+) -> Callable[[list[str], Any], dict[str, Any]]:
+    """TRL's ``rollout_func``: string prompts in, ids out, forced tokens marked as not the model's (``env_mask``).
+
+    Plain sampling at a temperature: top-p or top-k would make the samples another policy's than the one that learns.
+    """
+    sampling = Sampling(temperature=temperature)
 
     def rollout(prompts: list[str], trainer: RolloutGRPOTrainer) -> dict[str, Any]:
         tokenizer = trainer.processing_class
@@ -80,11 +74,11 @@ def rollout_function(settings: "Settings", request: Request) -> Callable[[list[s
             trainer.accelerator.unwrap_model(trainer.model),
             prompt_ids,
             sampling,
-            settings.max_completion_length,
+            max_completion_length,
             trainer.eos_token_ids,
-            seeds=[derive_seed(request.seed, "rollout", step, first + row) for row in range(len(prompts))],
-            thinking_budget=settings.thinking_budget,
-            think=think_tokens(tokenizer, settings.stop_sentence),
+            seeds=[derive_seed(seed, "rollout", step, first + row) for row in range(len(prompts))],
+            thinking_budget=thinking_budget,
+            think=think_tokens(tokenizer, stop_sentence),
             languages=[json.loads(row["row"])["problem"]["language"] for row in trainer.rows],
         )
         output: dict[str, Any] = {
@@ -92,7 +86,7 @@ def rollout_function(settings: "Settings", request: Request) -> Callable[[list[s
             "completion_ids": [item.ids for item in rollouts],
             "logprobs": None,
         }
-        if settings.thinking_budget is not None:
+        if thinking_budget is not None:
             output["env_mask"] = [[int(not forced) for forced in item.forced] for item in rollouts]
         return output
 
@@ -117,71 +111,6 @@ def reward_function(
     return reward
 
 
-def training_prompts(settings: "Settings", request: Request) -> list[Prompt]:
-    """One prompt for each of the steps' groups, in the order of training.
-
-    Exactly as many as the steps need: a second epoch inside TRL's sampler would come in another order after a resume.
-    Selected problems are gone through in a new shuffle each time round.
-    """
-    count = settings.max_steps * settings.batch_size // settings.num_generations
-    family = make_family(settings.family, settings.family_options)
-    if "problems" not in request.inputs:
-        return draw_prompts(family, count, settings.difficulty, settings.mix, request.seed)
-    problems = [Problem.from_row(row["problem"]) for row in read_rows(request.input("problems"))]
-    rng = Random(derive_seed(request.seed, "prompts"))
-    chosen: list[Problem] = []
-    while len(chosen) < count:
-        chosen += rng.sample(problems, len(problems))
-    return [mixed_prompt(problem, settings.mix, family, rng) for problem in chosen[:count]]
-
-
-def reinforce(settings: "Settings", request: Request, tracker: Tracker) -> dict[str, Any]:
-    """Train and save the model; returns its metrics."""
-    if settings.batch_size % settings.num_generations:
-        raise ColdstartError(
-            f"stages.{request.stage}: batch_size {settings.batch_size} completions do not make whole groups of "
-            f"num_generations {settings.num_generations}"
-        )
-    model, tokenizer = load_model(request.input("model"))
-    composition = compose(settings.rewards, f"stages.{request.stage}.rewards")
-    prompts = training_prompts(settings, request)
-    data = Dataset.from_list(
-        [
-            {"prompt": render_prompt(tokenizer, prompt.messages), "row": json.dumps(prompt.as_row())}
-            for prompt in prompts
-        ]
-    )
-    trainer = RolloutGRPOTrainer(
-        model=model,
-        reward_funcs=[reward_function(composition, part, [tokenizer.eos_token_id]) for part in composition.components],
-        args=trainer_arguments(
-            GRPOConfig,
-            settings,
-            request,
-            max_steps=settings.max_steps,
-            num_generations=settings.num_generations,
-            temperature=settings.temperature,
-            max_completion_length=settings.max_completion_length,
-            beta=settings.beta,
-            adam_beta2=settings.adam_beta2,
-            reward_weights=[component.weight for component in composition.components],
-            shuffle_dataset=False,
-            lr_scheduler_type="linear",
-        ),
-        train_dataset=data,
-        processing_class=tokenizer,
-        rollout_func=rollout_function(settings, request),
-        callbacks=[
-            TrackerCallback(tracker),
-            *([StopAtReward(settings.stop_at, settings.stop_window)] if settings.stop_at else []),
-        ],
-    )
-    train(trainer, tracker)
-    tracker.samples(last_samples(trainer))
-    save_model(model, tokenizer, request.folder, request.stage, {"steps": trainer.state.global_step})
-    return curve_metrics(tracker.history(), settings, composition, trainer.state.global_step)
-
-
 def last_samples(trainer: RolloutGRPOTrainer) -> list[dict[str, Any]]:
     """The last step's completions, spread over its prompts, with what each reward gave."""
     logs = trainer._logs
@@ -201,14 +130,13 @@ def last_samples(trainer: RolloutGRPOTrainer) -> list[dict[str, Any]]:
     return rows[:: max(1, len(rows) // SAMPLES_KEPT)][:SAMPLES_KEPT]
 
 
-def curve_metrics(
-    history: list[dict[str, Any]], settings: "Settings", composition: Composition, steps: int
-) -> dict[str, Any]:
-    """What the ledger says of an RL stage: the ends of its curves, and where its tokens went."""
+def curve_metrics(history: list[dict[str, Any]], window: int, composition: Composition) -> dict[str, Any]:
+    """What the ledger says of an RL stage: the ends of its curves as means over ``window`` steps, and where its tokens
+    went."""
     rows = [row for row in history if "reward" in row]
     keys = {"reward": "reward", "entropy": "entropy", "length": "completions/mean_length"}
     keys |= {f"rewards/{part.name}": f"rewards/{part.name}/mean" for part in composition.components}
-    window = max(1, min(settings.stop_window, len(rows) // 2))
+    window = max(1, min(window, len(rows) // 2))
 
     def average(part: list[dict[str, Any]], key: str) -> float | None:
         values = [row[key] for row in part if row.get(key) is not None]
@@ -218,8 +146,6 @@ def curve_metrics(
         return int(sum(row.get(key) or 0 for row in rows))
 
     return {
-        "steps": steps,
-        "capped": bool(settings.stop_at) and steps >= settings.max_steps,
         "curve_window": window,
         "first": {name: average(rows[:window], key) for name, key in keys.items()},
         "last": {name: average(rows[-window:], key) for name, key in keys.items()},
