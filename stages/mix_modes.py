@@ -53,16 +53,16 @@ def run(settings: Settings, request: Request, tracker: Tracker) -> dict[str, Any
     from pipeline.generation.complete import Completer
     from pipeline.generation.sampling import Sampling
     from pipeline.models import load_model
-    from pipeline.problems import make_family, sample_problems
+    from pipeline.problems import make_family
     from pipeline.problems.prompts import PromptMix, plain_prompt
     from pipeline.seeds import derive_seed
-    from pipeline.training.data import rejection
+    from pipeline.training.data import contamination, rejection
     from pipeline.training.fusion import cut_rows, no_think_row, think_row
 
     family, rng = make_family(settings.family, settings.family_options), Random(request.seed)
     completer = Completer(*load_model(request.input("model")), settings.max_new_tokens)
     low, high = settings.difficulty
-    problems = sample_problems(family, settings.samples, "train", (low, high), request.seed)
+    problems = family.sample(settings.samples, "train", (low, high), request.seed)
     judged = completer.complete(
         [plain_prompt(problem) for problem in problems], Sampling(temperature=settings.temperature), request.seed
     )
@@ -77,7 +77,7 @@ def run(settings: Settings, request: Request, tracker: Tracker) -> dict[str, Any
     )
     thinking = [think_row(item, mix, settings.followed, family, rng) for item in kept]
     count = round(settings.no_think_ratio * len(kept))
-    others = sample_problems(family, count, "train", (low, high), derive_seed(request.seed, "no_think"))
+    others = family.sample(count, "train", (low, high), derive_seed(request.seed, "no_think"))
     silent = [no_think_row(problem, mix, settings.followed, family, rng) for problem in others]
     cut = cut_rows(
         completer, kept, round(settings.cut_ratio * len(kept)), settings.stop_sentence, settings.flagged, request.seed
@@ -91,6 +91,7 @@ def run(settings: Settings, request: Request, tracker: Tracker) -> dict[str, Any
         "sampled": len(judged),
         "dropped": dropped,
         "rows": len(rows),
+        "contaminated_rows": contamination(rows),
         "think_rows": len(thinking),
         "no_think_rows": len(silent),
         "cut_rows": len(cut),

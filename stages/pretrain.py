@@ -57,7 +57,7 @@ def run(settings: Settings, request: Request, tracker: Tracker) -> dict[str, Any
 
     from pipeline.chat.tokenizer import load_tokenizer
     from pipeline.models import ModelSize, build_model, save_model
-    from pipeline.problems import make_family, sample_problems
+    from pipeline.problems import make_family
     from pipeline.training.callbacks import HoldUntilGate, TrackerCallback
     from pipeline.training.checkpoints import train
     from pipeline.training.muon import MuonAdamW
@@ -76,7 +76,7 @@ def run(settings: Settings, request: Request, tracker: Tracker) -> dict[str, Any
     optimizer = MuonAdamW(model, settings.learning_rate, settings.adam_learning_rate, settings.weight_decay)
     schedule = HoldThenDecay(settings.warmup_steps, settings.decay_steps)
 
-    held_out = sample_problems(family, settings.gate_problems, "validation", (1, settings.difficulty_end), request.seed)
+    held_out = family.sample(settings.gate_problems, "validation", (1, settings.difficulty_end), request.seed)
 
     def gate() -> dict[str, float]:
         return {"accuracy": text_accuracy(model, tokenizer, held_out, settings.sequence_length)}

@@ -34,7 +34,7 @@ def run(settings: Settings, request: Request, tracker: Tracker) -> dict[str, Any
     from pipeline.generation.sampling import Sampling
     from pipeline.models import load_model
     from pipeline.problems import make_family
-    from pipeline.training.data import draw_prompts, rejection
+    from pipeline.training.data import contamination, draw_prompts, rejection
 
     family = make_family(settings.family, settings.family_options)
     prompts = draw_prompts(family, settings.prompts, settings.difficulty, settings.mix, request.seed)
@@ -54,6 +54,7 @@ def run(settings: Settings, request: Request, tracker: Tracker) -> dict[str, Any
     return {
         "sampled": len(judged),
         "rows": len(rows),
+        "contaminated_rows": contamination(rows),
         "dropped": dropped,
         "rows_by_mode": dict(Counter(row["mode"] for row in rows)),
         "tokens_generated": sum(len(item.rollout.ids) for item in judged),

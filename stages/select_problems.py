@@ -37,12 +37,13 @@ def run(settings: Settings, request: Request, tracker: Tracker) -> dict[str, Any
     from pipeline.generation.complete import Completer
     from pipeline.generation.sampling import Sampling
     from pipeline.models import load_model
-    from pipeline.problems import make_family, sample_problems
+    from pipeline.problems import make_family
     from pipeline.problems.prompts import plain_prompt
+    from pipeline.training.data import contamination
 
     family = make_family(settings.family, settings.family_options)
     low, high = settings.difficulty
-    problems = sample_problems(family, settings.candidates, "train", (low, high), request.seed)
+    problems = family.sample(settings.candidates, "train", (low, high), request.seed)
     completer = Completer(*load_model(request.input("model")), settings.max_new_tokens)
     judged = completer.complete(
         [plain_prompt(problem) for problem in problems],
@@ -67,6 +68,7 @@ def run(settings: Settings, request: Request, tracker: Tracker) -> dict[str, Any
     return {
         "candidates": len(problems),
         "selected": len(rows),
+        "contaminated_rows": contamination(rows),
         "mean_pass_rate": mean(rates),
         "share_by_pass_rate": histogram,
         "tokens_generated": sum(len(item.rollout.ids) for item in judged),

@@ -31,18 +31,23 @@ MECHANISM = Mechanism(settings=Settings, makes="data")
 def run(settings: Settings, request: Request, tracker: Tracker) -> dict[str, Any]:
     from pipeline.artifacts.rows import write_artifact_rows
     from pipeline.chat.parse import render_completion
-    from pipeline.problems import make_family, sample_problems
+    from pipeline.problems import make_family
     from pipeline.problems.prompts import plain_prompt
     from pipeline.problems.thoughts import write_thought
+    from pipeline.training.data import contamination
 
     family, rng = make_family(settings.family, settings.family_options), Random(request.seed)
     low, high = settings.difficulty
     rows, complete = [], 0
-    for problem in sample_problems(family, settings.rows, "train", (low, high), request.seed):
+    for problem in family.sample(settings.rows, "train", (low, high), request.seed):
         thought = write_thought(problem, rng, mix=settings.mix, stop=settings.stop)
         complete += thought.complete
         completion = render_completion(thought.text, f"\\boxed{{{thought.value}}}")
         rows.append({**plain_prompt(problem).as_row(), "completion": completion, "untrained": ""})
     write_artifact_rows(request.folder, rows, request.stage, {})
     tracker.samples(rows[:24])
-    return {"rows": len(rows), "complete_thoughts": complete / len(rows)}
+    return {
+        "rows": len(rows),
+        "contaminated_rows": contamination(rows),
+        "complete_thoughts": complete / len(rows),
+    }

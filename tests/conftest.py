@@ -43,10 +43,10 @@ def model(tokenizer):
 
 @pytest.fixture
 def prompts():
-    from pipeline.problems import make_family, sample_problems
+    from pipeline.problems import make_family
     from pipeline.problems.prompts import plain_prompt
 
-    problems = sample_problems(make_family("walk"), 24, "train", (1, 6), seed=1)
+    problems = make_family("walk").sample(24, "train", (1, 6), seed=1)
     return [plain_prompt(problem) for problem in problems]
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.chat.modes import resolve_mode
 from pipeline.errors import ColdstartError
-from pipeline.problems import FAMILIES, Problem, Table, draw, make_family, sample_problems, split_of, verify
+from pipeline.problems import FAMILIES, Problem, Table, make_family, split_of, verify
 from pipeline.problems.corpus import CorpusSettings, write_document
 from pipeline.problems.instructions import INSTRUCTIONS, followed
 from pipeline.problems.prompts import Prompt, PromptMix, mixed_prompt, plain_prompt
@@ -35,7 +35,7 @@ def test_a_walks_answer_follows_from_its_question(language, rng):
 def test_splits_ignore_wording_and_never_overlap():
     family = make_family("walk")
     by_split = {
-        split: {p.canonical for p in sample_problems(family, 200, split, (2, 6), seed=3)}
+        split: {p.canonical for p in family.sample(200, split, (2, 6), seed=3)}
         for split in ("train", "validation", "test")
     }
     assert not by_split["train"] & by_split["test"]
@@ -56,14 +56,14 @@ def test_shares_of_the_splits():
 
 def test_sampled_problems_are_different_even_and_repeatable():
     family = make_family("walk")
-    problems = sample_problems(family, 48, "test", (1, 4), seed=7)
+    problems = family.sample(48, "test", (1, 4), seed=7)
     assert len({problem.question for problem in problems}) == 48
     assert [p.difficulty for p in problems].count(3) == 12
     assert [p.language for p in problems].count("zh") == 24
-    assert problems == sample_problems(family, 48, "test", (1, 4), seed=7)
-    assert problems != sample_problems(family, 48, "test", (1, 4), seed=8)
+    assert problems == family.sample(48, "test", (1, 4), seed=7)
+    assert problems != family.sample(48, "test", (1, 4), seed=8)
     with pytest.raises(ColdstartError, match="fewer than"):
-        sample_problems(family, 10**6, "test", (1, 1), seed=7)
+        family.sample(10**6, "test", (1, 1), seed=7)
 
 
 def test_problem_rows_round_trip(rng):
@@ -124,7 +124,7 @@ def test_an_instruction_is_followed_exactly(name, language):
 def test_mixed_prompts_ask_for_the_mode_they_say(rng):
     family = make_family("walk")
     mix = PromptMix(no_think=0.5, flagged=0.5, instructions=0.5, multi_turn=0.5)
-    prompts = [mixed_prompt(draw(family, rng, "train", (1, 5)), mix, family, rng) for _ in range(400)]
+    prompts = [mixed_prompt(family.draw(rng, "train", (1, 5)), mix, family, rng) for _ in range(400)]
     for prompt in prompts:
         assert resolve_mode(prompt.messages) == prompt.mode
         assert Prompt.from_row(json.loads(json.dumps(prompt.as_row()))) == prompt

@@ -14,6 +14,7 @@ from pipeline.runner.request import Request
 from pipeline.tracking import Tracker
 from pipeline.training.callbacks import StopAtReward, passes
 from pipeline.training.checkpoints import is_intact, mark_checkpoint, newest_checkpoint
+from pipeline.training.data import contamination
 from pipeline.training.distillation import check_vocabularies
 from pipeline.training.grpo import curve_metrics, reward_function, rollout_function
 from pipeline.training.muon import MuonAdamW
@@ -206,6 +207,12 @@ def test_a_reward_function_tells_an_ended_completion(prompts):
     row = json.dumps(prompts[0].as_row())
     values = reward(prompts=["p", "p"], completions=[text, text], completion_ids=[[5, 2], [5, 6]], row=[row, row])
     assert (reward.__name__, values) == ("format", [1, 0])
+
+
+def test_contamination_counts_what_is_not_of_the_training_split(rng):
+    family = make_family("walk")
+    rows = [{"problem": family.draw(rng, split, (2, 5)).as_row()} for split in ("train", "test", "validation", "train")]
+    assert contamination(rows) == 2
 
 
 def test_the_ends_of_a_curve():

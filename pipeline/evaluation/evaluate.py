@@ -9,7 +9,7 @@ from pipeline.evaluation.figures import mean, summarise, wilson
 from pipeline.evaluation.settings import EvaluationSettings
 from pipeline.generation.complete import Completer, Judged
 from pipeline.generation.sampling import GREEDY, Sampling
-from pipeline.problems import Split, make_family, sample_problems
+from pipeline.problems import Split, make_family
 from pipeline.problems.instructions import INSTRUCTIONS
 from pipeline.problems.prompts import Prompt, plain_prompt
 from pipeline.seeds import derive_seed
@@ -28,7 +28,7 @@ def evaluate(completer: Completer, settings: EvaluationSettings, tracker: Tracke
     family = make_family(settings.family, settings.family_options)
     split, seed = cast(Split, settings.split), settings.problems_seed
     low, high = settings.difficulty
-    problems = sample_problems(family, settings.problems, split, (low, high), seed)
+    problems = family.sample(settings.problems, split, (low, high), seed)
     sampling = Sampling(temperature=settings.temperature, top_p=settings.top_p, top_k=settings.top_k)
     parts = len(settings.modes) + len(settings.budgets) + bool(settings.instructions)
     done = 0
@@ -62,8 +62,7 @@ def evaluate(completer: Completer, settings: EvaluationSettings, tracker: Tracke
     if settings.instructions:
         asked = _instruction_prompts(
             settings,
-            sample_problems(
-                family,
+            family.sample(
                 settings.instructions,
                 split,
                 (low, high),

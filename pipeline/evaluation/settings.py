@@ -9,7 +9,8 @@ class EvaluationSettings:
     family: str = "walk"
     family_options: dict[str, Any] = field(default_factory=dict)
     split: str = "test"
-    """``validation`` while settings are being chosen: test problems are for the result alone."""
+    """``validation`` while settings are being chosen: test problems are for the result alone. ``all``
+    for a file that is an evaluation set as a whole."""
     problems: int = 504
     problems_seed: int = 20261121
     """The same problems for every model and every run seed, so that differences are paired."""
@@ -28,8 +29,8 @@ class EvaluationSettings:
     stop_sentence: dict[str, str] = field(default_factory=lambda: {"en": "", "zh": ""})
 
     def __post_init__(self) -> None:
-        if self.split not in ("train", "validation", "test"):
-            raise ValueError(f"split is {self.split!r}; it is one of train, validation, test")
+        if self.split not in ("train", "validation", "test", "all"):
+            raise ValueError(f"split is {self.split!r}; it is one of train, validation, test, all")
         if not self.modes or not set(self.modes) <= {"think", "no_think"}:
             raise ValueError(f"modes are {self.modes}; they are think, no_think or both")
         if any(budget < 0 for budget in self.budgets):

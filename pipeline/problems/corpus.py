@@ -9,7 +9,7 @@ from random import Random
 
 from pipeline.chat.modes import MODES, with_flag
 from pipeline.problems.instructions import INSTRUCTIONS
-from pipeline.problems.problem import Family, Language, Problem, draw
+from pipeline.problems.problem import Family, Language, Problem
 from pipeline.problems.thoughts import write_thought
 
 
@@ -52,7 +52,7 @@ def write_document(family: Family, settings: CorpusSettings, rng: Random, hardes
             return Document(None, "\n".join(facts), chat=False)
     direct = kind < settings.facts + settings.direct
     top = min(2, hardest) if direct and rng.random() < settings.direct_short else hardest
-    problem = draw(family, rng, "train", (1, top))
+    problem = family.draw(rng, "train", (1, top))
     question, answer = problem.question, f"\\boxed{{{problem.answer}}}"
     if rng.random() < settings.instructions:
         instruction = INSTRUCTIONS[rng.choice(sorted(INSTRUCTIONS))]

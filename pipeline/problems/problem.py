@@ -10,8 +10,11 @@ from dataclasses import asdict, dataclass
 from random import Random
 from typing import Any, ClassVar, Literal
 
+from pipeline.errors import ColdstartError
+
 Language = Literal["en", "zh"]
-Split = Literal["train", "validation", "test"]
+Split = Literal["train", "validation", "test", "all"]
+MAX_TRIES = 10_000
 
 
 @dataclass(frozen=True)
@@ -73,20 +76,43 @@ class Family(ABC):
     def verify(cls, answer: str, problem: Problem) -> bool:
         """Whether the text of a boxed answer is right. Strict; never evaluates the text."""
 
+    def draw(self, rng: Random, split: Split, difficulty: tuple[int, int], language: Language | None = None) -> Problem:
+        """One problem of ``split``, its difficulty uniform in the closed range; any language unless one is given."""
+        level = rng.randint(*difficulty)
+        languages: tuple[Language, Language] = ("en", "zh")
+        chosen: Language = rng.choice(languages) if language is None else language
+        for _ in range(MAX_TRIES):
+            problem = self.make(rng, level, chosen)
+            if split in ("all", problem.split):
+                return problem
+        raise ColdstartError(f"family {self.name!r} makes no {split} problem of difficulty {level}; ask for another")
+
+    def sample(self, count: int, split: Split, difficulty: tuple[int, int], seed: int) -> list[Problem]:
+        """``count`` problems with different questions: difficulties in equal shares, languages in turn, shuffled.
+
+        Raises ColdstartError when there are not that many.
+        """
+        rng, (low, high) = Random(seed), difficulty
+        problems: list[Problem] = []
+        seen: set[str] = set()
+        repeats = 0
+        while len(problems) < count:
+            level = low + len(problems) % (high - low + 1)
+            language: Language = "zh" if len(problems) // (high - low + 1) % 2 else "en"
+            problem = self.draw(rng, split, (level, level), language)
+            if problem.question in seen:
+                repeats += 1
+                if repeats > MAX_TRIES:
+                    raise ColdstartError(
+                        f"family {self.name!r} has fewer than {count} different {split} problems of difficulty {low} "
+                        f"to {high}; ask for fewer, or for a wider range"
+                    )
+                continue
+            seen.add(problem.question)
+            problems.append(problem)
+        rng.shuffle(problems)
+        return problems
+
     def fact(self, rng: Random) -> str | None:
         """One atomic fact that problems build on, as text for the base corpus; None when the family has none."""
         return None
-
-
-def draw(
-    family: Family, rng: Random, split: Split, difficulty: tuple[int, int], language: Language | None = None
-) -> Problem:
-    """A problem of ``split`` with its difficulty uniform in the closed range; a random language unless one is given."""
-    level = rng.randint(*difficulty)
-    languages: tuple[Language, Language] = ("en", "zh")
-    chosen: Language = rng.choice(languages) if language is None else language
-    for _ in range(10_000):
-        problem = family.make(rng, level, chosen)
-        if problem.split == split:
-            return problem
-    raise RuntimeError(f"family {family.name!r} made no {split} problem of difficulty {level} in 10,000 tries")

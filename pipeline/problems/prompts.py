@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 from pipeline.chat.modes import MODES, Message, Mode, resolve_mode, with_flag
-from pipeline.problems import Family, Language, Problem, draw
+from pipeline.problems import Family, Language, Problem
 from pipeline.problems.instructions import INSTRUCTIONS
 
 
@@ -63,7 +63,7 @@ def mixed_prompt(problem: Problem, mix: PromptMix, family: Family, rng: Random) 
     history: list[Message] = []
     if rng.random() < mix.multi_turn:
         low, high = mix.history_difficulty
-        earlier = draw(family, rng, "train", (low, high), problem.language)
+        earlier = family.draw(rng, "train", (low, high), problem.language)
         history = [
             {"role": "user", "content": with_flag(earlier.question, rng.choice((None, *MODES)))},
             {"role": "assistant", "content": f"\\boxed{{{earlier.answer}}}"},

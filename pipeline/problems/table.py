@@ -112,11 +112,30 @@ class Table(Family):
             raise ColdstartError(f"problem file {path} has no rows")
 
     def make(self, rng: Random, difficulty: int, language: Language) -> Problem:
-        raise TypeError("a table's problems are read, not made: use problems.sample_problems")
+        return self.draw(rng, "all", (difficulty, difficulty), language)
 
-    def rows(self, split: Split | None) -> list[Problem]:
-        """The file's problems of one split; all of them for None (a file that is an evaluation set as a whole)."""
-        return [problem for problem in self.problems if split is None or problem.split == split]
+    def rows(self, split: Split, difficulty: tuple[int, int]) -> list[Problem]:
+        """The file's problems of one split and range; ``all`` for a file that is an evaluation set as a whole."""
+        low, high = difficulty
+        return [row for row in self.problems if split in ("all", row.split) and low <= row.difficulty <= high]
+
+    def draw(self, rng: Random, split: Split, difficulty: tuple[int, int], language: Language | None = None) -> Problem:
+        rows = [row for row in self.rows(split, difficulty) if language in (None, row.language)]
+        if not rows:
+            raise ColdstartError(
+                f"{self.path} has no {split} problem of difficulty {difficulty} in {language or 'any'}"
+            )
+        return rng.choice(rows)
+
+    def sample(self, count: int, split: Split, difficulty: tuple[int, int], seed: int) -> list[Problem]:
+        """Rows of the split in a fixed shuffle; all of them when there are fewer than ``count``."""
+        rows = self.rows(split, difficulty)
+        if not rows:
+            raise ColdstartError(
+                f"{self.path} has no {split} problem of difficulty {difficulty[0]} to {difficulty[1]}; "
+                "widen the range, or use split=all for a file that is an evaluation set as a whole"
+            )
+        return Random(seed).sample(rows, min(count, len(rows)))
 
     @classmethod
     def verify(cls, answer: str, problem: Problem) -> bool:

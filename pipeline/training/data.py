@@ -1,10 +1,10 @@
 """Prompts and rows that training stages are fed with."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pipeline.problems import Family, Problem, sample_problems
+from pipeline.problems import Family, Problem
 from pipeline.problems.prompts import Prompt, PromptMix, mixed_prompt
 from pipeline.seeds import derive_seed
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def draw_prompts(family: Family, count: int, difficulty: Sequence[int], mix: PromptMix, seed: int) -> list[Prompt]:
     """``count`` prompts of training problems, with modes, instructions and earlier turns drawn from the mix."""
     rng = Random(derive_seed(seed, "mix"))
-    problems = sample_problems(family, count, "train", (difficulty[0], difficulty[1]), derive_seed(seed, "problems"))
+    problems = family.sample(count, "train", (difficulty[0], difficulty[1]), derive_seed(seed, "problems"))
     return [mixed_prompt(problem, mix, family, rng) for problem in problems]
 
 
@@ -26,6 +26,11 @@ def repeat_problems(family: Family, problems: Sequence[Problem], count: int, mix
     while len(chosen) < count:
         chosen += rng.sample(list(problems), len(problems))
     return [mixed_prompt(problem, mix, family, rng) for problem in chosen[:count]]
+
+
+def contamination(rows: Sequence[Mapping[str, Any]]) -> int:
+    """Rows whose problem is not of the training split: 0, or the evaluation measures memory. For the ledger."""
+    return sum(Problem.from_row(row["problem"]).split != "train" for row in rows)
 
 
 def rejection(item: "Judged", min_language: float) -> str | None:

@@ -5,7 +5,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from pipeline.evaluation.figures import mean
 from pipeline.generation.complete import Completer
 from pipeline.generation.sampling import Sampling
-from pipeline.problems import make_family, sample_problems
+from pipeline.problems import make_family
 from pipeline.problems.prompts import mixed_prompt
 from pipeline.seeds import derive_seed
 from pipeline.training.callbacks import Gate
@@ -19,7 +19,7 @@ def chat_gate(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, settin
     family = make_family(settings.family, settings.family_options)
     low, high = settings.difficulty
     rng = Random(derive_seed(seed, "gate"))
-    problems = sample_problems(family, settings.problems, "validation", (low, high), derive_seed(seed, "gate"))
+    problems = family.sample(settings.problems, "validation", (low, high), derive_seed(seed, "gate"))
     prompts = [mixed_prompt(problem, settings.mix, family, rng) for problem in problems]
     completer = Completer(model, tokenizer, settings.max_new_tokens)
 
