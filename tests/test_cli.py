@@ -40,7 +40,7 @@ def coldstart(tmp_path):
 
 def refused(process):
     """What a refused command says: on standard error, for people."""
-    assert process.returncode not in (0, -11)
+    assert process.returncode > 0
     assert "Traceback" not in process.stdout + process.stderr
     return process.stderr
 
@@ -164,13 +164,13 @@ def test_a_setting_counts_listed_in_yaml_or_not(compose):
 
 def test_later_groups_win(compose):
     """tuning over recipe, the command line over tuning; scale by interpolation."""
-    tiny, nano = compose().graph, compose("scale=nano").graph
-    assert tiny["base_eval"].settings["k"] == 1
+    tiny, nano = compose().graph, compose("scale=nano", "scale.max_new_tokens=33").graph
     assert tiny["fusion_eval"].settings["modes"] == ["think", "no_think"]
-    assert tiny["cold_start_data"].settings["rows"] != nano["cold_start_data"].settings["rows"]
-    assert tiny["base"].settings["model"]["hidden_size"] != nano["base"].settings["model"]["hidden_size"]
+    assert tiny["base_eval"].settings["k"] != tiny["fusion_eval"].settings["k"], "tuning is over the recipe"
+    assert tiny["cold_start_data"].settings != nano["cold_start_data"].settings
+    assert nano["fusion_eval"].settings["max_new_tokens"] == nano["fusion_data"].settings["max_new_tokens"] == 33
     assert compose("stages.base_eval.k=3").graph["base_eval"].settings["k"] == 3
-    assert compose("+evaluation.k=7").graph["fusion_eval"].settings["k"] == 7
+    assert compose("evaluation.k=7").graph["fusion_eval"].settings["k"] == 7
 
 
 def test_selections_are_one_name_or_several(compose):

@@ -180,6 +180,14 @@ def test_every_stage_has_its_own_seed_and_each_run_another(bench):
     assert all(fingerprint(one[name], contents) == fingerprint(bench.graph(seed=1)[name], contents) for name in ALL)
 
 
+def test_a_stage_draws_by_its_own_seed_whatever_ran_before(finished):
+    draws = finished.manifest("words").metrics["draws"]
+    finished.run(rerun=["words"])
+    assert finished.manifest("words").metrics["draws"] == draws
+    finished.run({"more": {"uses": "fake_data"}}, only=["more"])
+    assert not set(finished.manifest("more").metrics["draws"]) & set(draws)
+
+
 # Which stages a command is about
 
 

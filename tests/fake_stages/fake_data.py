@@ -1,5 +1,6 @@
 """Writes rows of text in microseconds. Its settings are of each sort that a fingerprint tells apart."""
 
+import random
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,8 +28,10 @@ MECHANISM = Mechanism(settings=Settings, makes="data")
 
 
 def run(settings: Settings, request: Request, tracker: Tracker) -> dict[str, Any]:
+    import numpy
+
     from pipeline.artifacts.rows import write_artifact_rows
 
     rows = [{"text": settings.text * settings.options.width, "row": row} for row in range(settings.rows)]
     write_artifact_rows(request.folder, rows, request.stage, {})
-    return {"rows": len(rows)}
+    return {"rows": len(rows), "draws": [random.random(), numpy.random.random()]}
