@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.logging import RichHandler
 
-from pipeline.compose import RunConfig, conf_dir, read_config, stage_overrides
+from pipeline.compose import RunConfig, check_root, conf_dir, read_config, stage_overrides
 from pipeline.errors import ColdstartError, nearest
 
 logger = logging.getLogger(__name__)
@@ -26,6 +26,10 @@ def main() -> None:
         verb, arguments = arguments[0], arguments[1:]
     if verb not in VERBS:
         fail(f"no verb {verb!r}; {nearest(verb, VERBS)}")
+    try:
+        check_root(arguments)
+    except ColdstartError as error:
+        fail(str(error))
     sys.argv = [sys.argv[0], *stage_overrides(arguments)]
 
     @hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")
@@ -52,7 +56,7 @@ def run(config: RunConfig) -> None:
     from pipeline.runner.lock import locked
     from pipeline.runner.run import Run, run_graph
 
-    console = Console()
+    console = Console(soft_wrap=not sys.stdout.isatty())
     with locked(config.folder), log_to(config.folder / "log.txt", console), wandb_sink(config) as sink:
         (config.folder / "config.yaml").write_text(OmegaConf.to_yaml(config.composed), encoding="utf-8")
         command = Run(
@@ -71,7 +75,8 @@ def run(config: RunConfig) -> None:
     if ran:
         console.print(f"{len(ran)} stages ran; see {config.folder}/report.md and ledger.json", highlight=False)
     else:
-        console.print(f"nothing to do: every stage of {config.folder} is complete", highlight=False)
+        asked = "every stage that was asked for" if config.selection.is_partial else "every stage"
+        console.print(f"nothing to do: {asked} of {config.folder} is complete", highlight=False)
 
 
 def plan(config: RunConfig) -> None:
@@ -128,9 +133,7 @@ def log_to(path: Path, console: Console) -> Iterator[None]:
 @contextmanager
 def wandb_sink(config: RunConfig) -> Iterator[Callable[[Mapping[str, float]], None] | None]:
     """Weights & Biases' ``log`` when a mode is set (``online`` or ``offline``), None and no import otherwise."""
-    mode = config.wandb.get("mode", "disabled")
-    if mode not in ("disabled", "offline", "online"):
-        raise ColdstartError(f"wandb.mode: {mode!r} is none of disabled, offline, online")
+    mode = config.wandb["mode"]
     if mode == "disabled":
         yield None
         return

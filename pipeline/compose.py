@@ -14,7 +14,7 @@ from pipeline.runner.graph import Graph, build_graph
 from pipeline.runner.plan import Selection
 
 ROOT = Path(__file__).resolve().parent
-SECRET = re.compile(r"token|secret|password|api_key", re.IGNORECASE)
+SECRET = re.compile(r"(^|_)(token|secret|password|api_key)$", re.IGNORECASE)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 # Words of the root that are no settings of a stage; anything else at the root is a mistake.
 RESERVED = {
@@ -22,6 +22,9 @@ RESERVED = {
     "verify", "threads", "wandb", "recipe", "scale", "stages", "evaluation", "tuning", "experiment", "debug",
     "recipe_name", "scale_name", "shared",
 }  # fmt: skip
+
+
+WANDB_MODES = ("disabled", "offline", "online")
 
 
 def conf_dir() -> Path:
@@ -54,6 +57,16 @@ def stage_overrides(arguments: Sequence[str]) -> list[str]:
     return [f"++{item}" if item.startswith("stages.") and "=" in item else item for item in arguments]
 
 
+def check_root(arguments: Sequence[str]) -> None:
+    """Raises ColdstartError for an override whose first word is nothing at the root; Hydra's advice is to add it."""
+    groups = [path.name for path in conf_dir().iterdir() if path.is_dir()]
+    known = {*RESERVED, *groups, "hydra"}
+    for argument in arguments:
+        word = re.match(r"(\w+)[.@=]", argument)
+        if word and word[1] not in known:
+            raise ColdstartError(f"{word[1]}: no such setting at the root; {nearest(word[1], known)}")
+
+
 def read_config(cfg: DictConfig) -> RunConfig:
     """Raises ColdstartError for anything that is not valid, naming the key and the nearest valid one."""
     try:
@@ -76,20 +89,28 @@ def read_config(cfg: DictConfig) -> RunConfig:
     if not NAME.fullmatch(str(name)):
         raise ColdstartError(f"name: {name!r} cannot name a folder; use letters, digits, '.', '_' and '-'")
     graph = build_graph(root["stages"], root.get("evaluation"), seed)
+    if root["until"] is not None and not isinstance(root["until"], str):
+        raise ColdstartError(f"until: {root['until']!r} is not the name of one stage; several are picked with only=")
     selection = Selection(only=_names(root["only"]), until=root["until"], rerun=_names(root["rerun"]))
     selection.check(graph)
-    if not isinstance(root["threads"], int) or root["threads"] < 1:
-        raise ColdstartError(f"threads: {root['threads']!r} is not a number of threads; give at least 1")
+    threads, wandb = root["threads"], root["wandb"]
+    if not isinstance(threads, int) or isinstance(threads, bool) or threads < 1:
+        raise ColdstartError(f"threads: {threads!r} is not a number of threads; give at least 1")
+    if not isinstance(root["verify"], bool):
+        raise ColdstartError(f"verify: {root['verify']!r} is neither true nor false")
+    mode = wandb.get("mode") if isinstance(wandb, Mapping) else wandb
+    if mode not in WANDB_MODES:
+        raise ColdstartError(f"wandb.mode: {mode!r} is none of {', '.join(WANDB_MODES)}")
     return RunConfig(
         folder=Path(root["runs_dir"]) / str(name),
         recipe=recipe,
         scale=scale,
         seed=seed,
-        threads=root["threads"],
+        threads=threads,
         graph=graph,
         selection=selection,
-        wandb=root["wandb"],
-        verify=bool(root["verify"]),
+        wandb=dict(wandb),
+        verify=root["verify"],
         composed=_without_secrets(
             {
                 **root,

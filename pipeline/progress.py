@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from types import TracebackType
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -86,5 +87,7 @@ def plan_table(steps: Sequence[Step], run_folder: str) -> Table:
     for step in steps:
         figures = headline(step.manifest) if step.manifest else ""
         colour = COLOURS[step.action]
-        table.add_row(step.stage.name, step.stage.uses, f"[{colour}]{step.action}[/]", step.why, figures)
+        table.add_row(
+            step.stage.name, step.stage.uses, f"[{colour}]{step.action}[/]", escape(step.why), escape(figures)
+        )
     return table

@@ -107,12 +107,20 @@ def check_files(folder: Path, manifest: Manifest, full: bool = False) -> None:
         )
 
 
+def standing(stage_folder: Path) -> Path:
+    """Where a stage's artifact stands, a swap that a kill interrupted counted in. Changes nothing: for planning."""
+    following, old = _beside(stage_folder, "next"), _beside(stage_folder, "old")
+    if (following / MANIFEST).is_file():
+        return following
+    return old if old.exists() and not stage_folder.exists() else stage_folder
+
+
 def recover(stage_folder: Path) -> None:
     """Settle a swap that a kill interrupted: the replacement if it is complete, else the old artifact."""
     following, old = _beside(stage_folder, "next"), _beside(stage_folder, "old")
     if old.exists():
         if not stage_folder.exists():
-            (following if (following / MANIFEST).is_file() else old).rename(stage_folder)
+            old.rename(stage_folder)
         shutil.rmtree(old, ignore_errors=True)
     if (following / MANIFEST).is_file():
         _swap(stage_folder, following)

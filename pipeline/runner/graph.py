@@ -44,63 +44,91 @@ class Graph:
         return next((stage for stage in self if stage.evaluates == name), None)
 
 
-def build_graph(
-    recipe: Mapping[str, Mapping[str, Any] | None], evaluation: Mapping[str, Any] | None, seed: int
-) -> Graph:
+def build_graph(recipe: Any, evaluation: Any, seed: int) -> Graph:
     """Check a composed recipe and put it in order.
 
     Args:
-        recipe: stage name -> ``uses``, ``inputs`` and settings.
-        evaluation: settings of the stage ``<name>_eval`` that each model-making stage gets; none when null.
+        recipe: stage name -> ``uses``, ``inputs`` and settings; a stage that is null is left out.
+        evaluation: settings of the stage ``<name>_eval`` that each model-making stage gets, which the recipe's entry of
+            that name may change; none when null.
         seed: of the run.
 
     Raises:
-        ColdstartError: an unknown mechanism, stage, input or setting, an input of the wrong kind, a cycle.
+        ColdstartError: an unknown mechanism, stage, input or setting, an input of the wrong kind, a cycle, or anything
+            of a wrong shape.
     """
-    # `load.revision` and the like may be null, a stage may not.
-    entries = {name: dict(entry) for name, entry in recipe.items() if entry is not None}
-    mechanisms = {
-        name: _mechanism(name, entry, entries) for name, entry in entries.items() if _is_main(name, entry, entries)
-    }
+    if evaluation is not None and not isinstance(evaluation, Mapping):
+        raise ColdstartError(f"evaluation: {evaluation!r} is not a group of settings")
+    entries = _read_entries(recipe)
+    own = {name: entry for name, entry in entries.items() if _evaluated(name) not in recipe}
+    mechanisms = {name: _mechanism(name, entry, list(own)) for name, entry in own.items()}
+    for name in entries.keys() - own.keys():
+        model = _evaluated(name)
+        if model in mechanisms and mechanisms[model].makes != "model":
+            models = [other + EVALUATION for other in mechanisms if mechanisms[other].makes == "model"]
+            raise ColdstartError(f"stages.{name}: {model!r} makes no model to evaluate; {nearest(name, models)}")
+
     evaluates: dict[str, str] = {}
     ordered: dict[str, dict[str, Any]] = {}
-    for name in mechanisms:
-        ordered[name] = entries[name]
-        if evaluation and mechanisms[name].makes == "model":
-            own = entries.get(name + EVALUATION, {})
-            ordered[name + EVALUATION] = {**evaluation, **own, "inputs": {"model": name}}
-            evaluates[name + EVALUATION] = name
-    for name in evaluates:
-        mechanisms[name] = _mechanism(name, ordered[name], ordered)
+    for name in _run_order(own):
+        ordered[name] = own[name]
+        if evaluation is not None and mechanisms[name].makes == "model":
+            measured = name + EVALUATION
+            ordered[measured] = {**evaluation, **entries.get(measured, {}), "inputs": {"model": name}}
+            mechanisms[measured] = _mechanism(measured, ordered[measured], list(own))
+            evaluates[measured] = name
     stages = []
-    for name in _run_order(ordered):
-        entry, mechanism = ordered[name], mechanisms[name]
-        _check_inputs(name, entry.get("inputs") or {}, mechanism, mechanisms)
+    for name, entry in ordered.items():
+        _check_inputs(name, entry["inputs"], mechanisms[name], mechanisms)
         raw = {key: value for key, value in entry.items() if key not in ("uses", "inputs")}
         stages.append(
             Stage(
                 name=name,
                 uses=entry["uses"],
-                inputs=dict(entry.get("inputs") or {}),
-                settings=validate(name, mechanism, raw),
+                inputs=entry["inputs"],
+                settings=validate(name, mechanisms[name], raw),
                 seed=derive_seed(seed, name),
-                mechanism=mechanism,
+                mechanism=mechanisms[name],
                 evaluates=evaluates.get(name),
             )
         )
     return Graph(stages)
 
 
-def _is_main(name: str, entry: Mapping[str, Any], entries: Mapping[str, Any]) -> bool:
-    """Whether an entry is a stage of its own, not the settings of an evaluation that composition adds."""
-    return "uses" in entry or not (name.endswith(EVALUATION) and name.removesuffix(EVALUATION) in entries)
+def _read_entries(recipe: Any) -> dict[str, dict[str, Any]]:
+    """The stages that are not null, each with its inputs as a mapping of names (an input that is null is none)."""
+    if not isinstance(recipe, Mapping):
+        raise ColdstartError(f"stages: {recipe!r} is not a group of stages")
+    entries = {}
+    for name, entry in recipe.items():
+        if entry is None:
+            continue
+        if not isinstance(entry, Mapping):
+            raise ColdstartError(f"stages.{name}: {entry!r} is not a group of settings")
+        inputs = {} if entry.get("inputs") is None else entry["inputs"]
+        if not isinstance(inputs, Mapping):
+            raise ColdstartError(f"stages.{name}.inputs: {inputs!r} does not say which input comes from which stage")
+        for key, source in inputs.items():
+            if source is not None and not isinstance(source, str):
+                raise ColdstartError(f"stages.{name}.inputs.{key}: {source!r} is not the name of a stage")
+        entries[name] = {**entry, "inputs": {key: source for key, source in inputs.items() if source is not None}}
+    return entries
 
 
-def _mechanism(name: str, entry: Mapping[str, Any], entries: Mapping[str, Any]) -> Mechanism:
+def _evaluated(name: str) -> str | None:
+    """The stage that ``<name>_eval`` evaluates; None for any other name."""
+    return name.removesuffix(EVALUATION) if name.endswith(EVALUATION) else None
+
+
+def _mechanism(name: str, entry: Mapping[str, Any], stages: list[str]) -> Mechanism:
     if "uses" not in entry:
-        others = [other for other in entries if "uses" in entries[other]]
-        others += [other + EVALUATION for other in others]
-        raise ColdstartError(f"stages.{name}: no such stage in this recipe; {nearest(name, others)}")
+        others = [other for other in stages if other != name]
+        raise ColdstartError(
+            f"stages.{name}: no such stage in this recipe; "
+            f"{nearest(name, [*others, *(other + EVALUATION for other in others)])}"
+        )
+    if not isinstance(entry["uses"], str):
+        raise ColdstartError(f"stages.{name}.uses: {entry['uses']!r} is not the name of a mechanism")
     return load_mechanism(entry["uses"], name)
 
 
@@ -125,14 +153,18 @@ def _check_inputs(
 
 
 def _run_order(entries: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Topological, and otherwise as written."""
+    """Topological, and otherwise as written. Reading an evaluation is reading after its model."""
     names = list(entries)
-    sorter = graphlib.TopologicalSorter(
-        {
-            name: [source for source in (entries[name].get("inputs") or {}).values() if source in entries]
-            for name in names
+    reads = {
+        name: {
+            stage
+            for source in entries[name]["inputs"].values()
+            for stage in (source, source.removesuffix(EVALUATION))
+            if stage in entries
         }
-    )
+        for name in names
+    }
+    sorter = graphlib.TopologicalSorter(reads)
     try:
         sorter.prepare()
     except graphlib.CycleError as error:

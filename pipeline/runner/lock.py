@@ -22,7 +22,10 @@ def locked(run_folder: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        holder = json.loads(note.read_text()) if note.is_file() else {}
+        try:
+            holder = json.loads(note.read_text())
+        except (OSError, json.JSONDecodeError):  # not written yet
+            holder = {}
         raise ColdstartError(
             f"{run_folder} is in use by process {holder.get('pid', '?')} on {holder.get('host', '?')} "
             f"since {holder.get('since', '?')}; wait for it, or give this run another name="

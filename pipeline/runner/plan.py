@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pipeline.artifacts.store import Manifest, can_resume, check_files, read_manifest
+from pipeline.artifacts.store import Manifest, can_resume, check_files, read_manifest, standing
 from pipeline.errors import ColdstartError
 from pipeline.runner.fingerprint import changed_settings, fingerprint
 from pipeline.runner.graph import Graph, Stage
@@ -32,6 +32,10 @@ class Selection:
     only: Sequence[str] = ()
     until: str | None = None
     rerun: Sequence[str] = ()
+
+    @property
+    def is_partial(self) -> bool:
+        return bool(self.only or self.until)
 
     def check(self, graph: Graph) -> None:
         for name in (*self.only, *([self.until] if self.until else []), *self.rerun):
@@ -70,7 +74,7 @@ def plan_stage(
     verify: bool = False,
 ) -> Step:
     """Decide for one stage, given the steps of the stages that it reads."""
-    folder = run_folder / stage.name
+    folder = standing(run_folder / stage.name)
     forced = stage.name in selection.rerun
     manifest = read_manifest(folder)
     if manifest and not forced:
@@ -90,7 +94,7 @@ def plan_stage(
     if mark and manifest and manifest.fingerprint == mark and not forced:
         return Step(stage, "cached", "complete", mark, manifest)
     why = _why(stage, manifest, contents, mark, unsure, forced)
-    if mark and can_resume(folder, mark):
+    if mark and can_resume(run_folder / stage.name, mark):
         return Step(stage, "resumes", "was interrupted", mark, manifest)
     if manifest and mark is None and not forced and why.startswith("input"):
         return Step(stage, "may run", why, mark, manifest)
@@ -118,9 +122,9 @@ def _why(
         return "; ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
     if unsure:
         return f"input {unsure[0]} is made anew, and may come out the same"
-    for name, source in stage.inputs.items():
+    for name in (*stage.inputs, *manifest.inputs):
         if manifest.inputs.get(name, {}).get("content") != contents.get(name):
-            return f"input {source} has changed"
+            return f"input {name} ({stage.inputs.get(name, 'none')}) has changed"
     return "its seed or its mechanism's revision has changed"
 
 

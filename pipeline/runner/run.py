@@ -72,6 +72,7 @@ def run_graph(run: Run, watcher: Watcher) -> list[Step]:
     steps: dict[str, Step] = {}
     status: dict[str, str] = {}
     ran: list[Step] = []
+    installed = versions()
     for stage in run.graph:
         recover(run.folder / stage.name)
 
@@ -86,7 +87,7 @@ def run_graph(run: Run, watcher: Watcher) -> list[Step]:
         steps[stage.name] = step
         if step.action in ("cached", "left out"):
             if step.manifest:
-                _warn_versions(stage, step.manifest)
+                _warn_versions(stage, step.manifest, installed)
             continue
         require_inputs(stage, steps)
         status[stage.name] = "running"
@@ -186,7 +187,9 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _warn_versions(stage: Stage, manifest: Manifest) -> None:
+def _warn_versions(stage: Stage, manifest: Manifest, installed: Mapping[str, str]) -> None:
     for package, version in manifest.versions.items():
-        if package in PACKAGES and (now := importlib.metadata.version(package)) != version:
-            logger.warning("stage %s was made with %s %s, now %s is installed", stage.name, package, version, now)
+        now = installed.get(package)
+        if package in PACKAGES and now != version:
+            state = f"{now} is installed" if now else "none is installed"
+            logger.warning("stage %s was made with %s %s, now %s", stage.name, package, version, state)

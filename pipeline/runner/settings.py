@@ -35,7 +35,13 @@ def validate(stage: str, mechanism: Mechanism, raw: Mapping[str, Any]) -> dict[s
     own = {field.name for field in dataclasses.fields(mechanism.settings)}
     fields = trl_fields(mechanism.trl_config) if mechanism.trl_config else {}
     flat: dict[str, Any] = {}
-    extra: dict[str, Any] = dict(raw.get("trl") or {})
+    given = {} if raw.get("trl") is None else raw["trl"]
+    if not isinstance(given, Mapping):
+        raise ColdstartError(f"stages.{stage}.trl: {given!r} is not a group of TRL settings")
+    for key in given:
+        if key in own:
+            raise ColdstartError(f"stages.{stage}.trl.{key}: a setting of ours; write stages.{stage}.{key}")
+    extra: dict[str, Any] = dict(given)
     for key, value in raw.items():
         if key == "trl":
             continue
@@ -51,8 +57,12 @@ def validate(stage: str, mechanism: Mechanism, raw: Mapping[str, Any]) -> dict[s
         _check_plain(where, fields[key], value)
     if extra:
         flat["trl"] = extra
+    schema = OmegaConf.structured(mechanism.settings)
+    for key, value in flat.items():
+        if OmegaConf.is_dict(schema[key]) and not isinstance(value, Mapping):
+            raise ColdstartError(f"stages.{stage}.{key}: {value!r} is not a group of settings")
     try:
-        merged = OmegaConf.merge(OmegaConf.structured(mechanism.settings), OmegaConf.create(flat))
+        merged = OmegaConf.merge(schema, OmegaConf.create(flat))
         OmegaConf.to_object(merged)  # the dataclass's own checks
     except OmegaConfBaseException as error:
         raise ColdstartError(f"stages.{stage}.{_explain(error, mechanism)}") from None
