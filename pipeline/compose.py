@@ -24,6 +24,8 @@ RESERVED = {
 }  # fmt: skip
 
 
+UNUSED_UNLESS_READ = ("model", "problems", "out")
+"""Root words that a recipe, scale or tuning must interpolate for them to mean anything."""
 WANDB_MODES = ("disabled", "offline", "online")
 
 
@@ -78,6 +80,12 @@ def read_config(cfg: DictConfig) -> RunConfig:
     for key in root:
         if key not in RESERVED:
             raise ColdstartError(f"{key}: no such setting at the root; {nearest(key, RESERVED)}")
+    written = OmegaConf.to_yaml(cfg, resolve=False)
+    for word in UNUSED_UNLESS_READ:
+        if root.get(word) is not None and f"${{{word}}}" not in written:
+            raise ColdstartError(
+                f"{word}: nothing of recipe {root['recipe_name']!r} at this scale reads it; leave it out"
+            )
     if not root.get("stages"):
         raise ColdstartError("the recipe has no stages")
     recipe, scale = root["recipe_name"], root["scale_name"]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.problems.prompts import PromptMix
+from pipeline.problems.settings import ProblemSettings
 from pipeline.runner.mechanism import Input, Mechanism
 from pipeline.runner.request import Request
 from pipeline.tracking import Tracker
@@ -15,15 +16,13 @@ from pipeline.training.settings import TrainerSettings, no_result
 
 
 @dataclass
-class Settings(TrainerSettings):
+class Settings(TrainerSettings, ProblemSettings):
     batch_size: int = 128
     max_steps: int = 60
     beta: float = 1.0
     """Of the generalised Jensen-Shannon divergence: 1 is reverse KL, 0 forward KL."""
     temperature: float = 1.0
     max_completion_length: int = 64
-    family: str = "walk"
-    family_options: dict[str, Any] = field(default_factory=dict)
     difficulty: list[int] = field(default_factory=lambda: [1, 10])
     """Within what the teacher was trained on: beyond it, reverse KL keeps the student's loops."""
     mix: PromptMix = field(default_factory=lambda: PromptMix(no_think=0.5, flagged=1.0))

@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeline.errors import ColdstartError
 from pipeline.problems.prompts import PromptMix
+from pipeline.problems.settings import ProblemSettings
 from pipeline.runner.mechanism import Input, Mechanism
 from pipeline.runner.request import Request
 from pipeline.tracking import Tracker
@@ -16,7 +17,7 @@ from pipeline.training.settings import TrainerSettings, no_result
 
 
 @dataclass
-class Settings(TrainerSettings):
+class Settings(TrainerSettings, ProblemSettings):
     rewards: dict[str, Any] = field(default_factory=dict)
     """By name: weight, gate, modes. See pipeline.rewards.compose."""
     batch_size: int = 128
@@ -35,8 +36,6 @@ class Settings(TrainerSettings):
     beta: float = 0.0
     """Weight of the KL term."""
     adam_beta2: float = 0.999
-    family: str = "walk"
-    family_options: dict[str, Any] = field(default_factory=dict)
     difficulty: list[int] = field(default_factory=lambda: [1, 9])
     mix: PromptMix = field(default_factory=PromptMix)
     logging_steps: int = no_result(1)

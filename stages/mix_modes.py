@@ -14,15 +14,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline.problems.settings import ProblemSettings
 from pipeline.runner.mechanism import Input, Mechanism
 from pipeline.runner.request import Request
 from pipeline.tracking import Tracker
 
 
 @dataclass
-class Settings:
-    family: str = "walk"
-    family_options: dict[str, Any] = field(default_factory=dict)
+class Settings(ProblemSettings):
     samples: int = 500
     """Completions sampled from the model, before rejection."""
     difficulty: list[int] = field(default_factory=lambda: [1, 10])

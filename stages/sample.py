@@ -5,17 +5,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.problems.prompts import PromptMix
+from pipeline.problems.settings import ProblemSettings
 from pipeline.runner.mechanism import Input, Mechanism
 from pipeline.runner.request import Request
 from pipeline.tracking import Tracker
 
 
 @dataclass
-class Settings:
-    family: str = "walk"
-    family_options: dict[str, Any] = field(default_factory=dict)
+class Settings(ProblemSettings):
     prompts: int = 600
-    difficulty: list[int] = field(default_factory=lambda: [1, 8])
     mix: PromptMix = field(default_factory=PromptMix)
     k: int = 1
     temperature: float = 0.7

@@ -8,15 +8,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline.problems.settings import ProblemSettings
 from pipeline.runner.mechanism import Input, Mechanism
 from pipeline.runner.request import Request
 from pipeline.tracking import Tracker
 
 
 @dataclass
-class Settings:
-    family: str = "walk"
-    family_options: dict[str, Any] = field(default_factory=dict)
+class Settings(ProblemSettings):
     candidates: int = 800
     difficulty: list[int] = field(default_factory=lambda: [1, 9])
     k: int = 4

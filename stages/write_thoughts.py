@@ -4,21 +4,19 @@ The flaws must be in the rows, not in what the base happens not to generalise to
 accuracy with a good format, and RL has the same thing to repair.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from pipeline.problems.settings import ProblemSettings
 from pipeline.runner.mechanism import Mechanism
 from pipeline.runner.request import Request
 from pipeline.tracking import Tracker
 
 
 @dataclass
-class Settings:
-    family: str = "walk"
-    family_options: dict[str, Any] = field(default_factory=dict)
+class Settings(ProblemSettings):
     rows: int = 240
-    difficulty: list[int] = field(default_factory=lambda: [1, 8])
     mix: float = 0.45
     """Probability that a connective is in the other language."""
     stop: float = 0.2

@@ -247,3 +247,36 @@ def test_multirun_makes_a_folder_for_each_seed(coldstart, tmp_path):
     rows = [(folder / "cold_start_data" / "data" / "train.jsonl").read_text() for folder in folders]
     assert rows[0] != rows[1]
     assert [json.loads((folder / "ledger.json").read_text())["seed"] for folder in folders] == [1, 2]
+
+
+def test_a_scale_that_loads_its_base_is_yaml_alone(coldstart, tmp_path, tokenizer, model):
+    """The recipe as it is, with two files of somebody's own: a scale, and a tuning that says `load` for `pretrain`."""
+    from pipeline.models import save_model
+
+    save_model(model, tokenizer, tmp_path / "source", "source")
+    for group, name, text in (
+        ("scale", "mine", (ROOT / "conf" / "scale" / "nano.yaml").read_text()),
+        (
+            "tuning",
+            "qwen3_mine",
+            "# @package _global_\nstages:\n  base: {uses: load, model: '${model}'}\n  student: null\n",
+        ),
+    ):
+        (tmp_path / "conf" / group).mkdir(parents=True)
+        (tmp_path / "conf" / group / f"{name}.yaml").write_text(text)
+    done = coldstart(
+        "run",
+        f"hydra.searchpath=[file://{tmp_path / 'conf'}]",
+        "scale=mine",
+        f"model={tmp_path / 'source' / 'model'}",
+        "until=base",
+        "stages.distill_offline=null",
+        "stages.distill=null",
+    )
+    assert done.returncode == 0, done.stderr
+    manifest = json.loads((tmp_path / "qwen3-mine" / "base" / "manifest.json").read_text())
+    assert (manifest["uses"], manifest["metrics"]["tokens_added"]) == ("load", 0)
+
+
+def test_a_root_word_that_nothing_reads_is_refused(coldstart):
+    assert "model: nothing of recipe 'qwen3'" in refused(coldstart("plan", "model=somewhere"))

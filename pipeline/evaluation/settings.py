@@ -1,13 +1,12 @@
 """What an evaluation measures. Apart from the measuring, so that reading a recipe imports no engine."""
 
 from dataclasses import dataclass, field
-from typing import Any
+
+from pipeline.problems.settings import ProblemSettings
 
 
 @dataclass
-class EvaluationSettings:
-    family: str = "walk"
-    family_options: dict[str, Any] = field(default_factory=dict)
+class EvaluationSettings(ProblemSettings):
     split: str = "test"
     """``validation`` while settings are being chosen: test problems are for the result alone. ``all``
     for a file that is an evaluation set as a whole."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.problems.prompts import PromptMix
+from pipeline.problems.settings import ProblemSettings
 
 
 def no_result(default: Any) -> Any:
@@ -31,7 +32,7 @@ class TrainerSettings:
 
 
 @dataclass
-class GateSettings:
+class GateSettings(ProblemSettings):
     """A check on held-out (validation) problems that ends a training. No thresholds, no gate.
 
     The figures that ``thresholds`` may name: ``think_accuracy``, ``think_format``, ``think_mode``, and the same of
@@ -40,9 +41,6 @@ class GateSettings:
 
     thresholds: dict[str, float] = field(default_factory=dict)
     problems: int = 96
-    difficulty: list[int] = field(default_factory=lambda: [1, 8])
-    family: str = "walk"
-    family_options: dict[str, Any] = field(default_factory=dict)
     mix: PromptMix = field(default_factory=PromptMix)
     temperature: float = 0.6
     max_new_tokens: int = 64

@@ -1,0 +1,12 @@
+"""Which problems a stage is about. Said once, inherited by the settings of every mechanism that asks any."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class ProblemSettings:
+    family: str = "walk"
+    family_options: dict[str, Any] = field(default_factory=dict)
+    difficulty: list[int] = field(default_factory=lambda: [1, 8])
+    """The easiest and the hardest, both included."""
