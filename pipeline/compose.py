@@ -52,11 +52,13 @@ class RunConfig:
 
 
 def stage_overrides(arguments: Sequence[str]) -> list[str]:
-    """Let ``stages.<name>.<key>=value`` set what the YAML does not list: Hydra wants ``++`` for that.
+    """Let ``stages.<name>.<key>=value`` and ``evaluation.<key>=value`` set what the YAML does not list.
+
+    Hydra wants ``++`` for that.
 
     Whether the stage and the key exist is checked against the recipe and the mechanism, which Hydra does not know.
     """
-    return [f"++{item}" if item.startswith("stages.") and "=" in item else item for item in arguments]
+    return [f"++{item}" if item.startswith(("stages.", "evaluation.")) and "=" in item else item for item in arguments]
 
 
 def check_root(arguments: Sequence[str]) -> None:

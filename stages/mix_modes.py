@@ -32,6 +32,8 @@ class Settings(ProblemSettings):
     """Share of thinking rows that say ``/think``."""
     no_think_ratio: float = 1.2
     """Non-thinking rows for each thinking one."""
+    no_think_options: dict[str, Any] | None = None
+    """Family options of the non-thinking rows' problems; the thinking rows' when null."""
     cut_ratio: float = 0.1
     """Cut thoughts for each thinking row. Many of them make a model hedge after complete thoughts too."""
     instructions: float = 0.5
@@ -76,7 +78,10 @@ def run(settings: Settings, request: Request, tracker: Tracker) -> dict[str, Any
     )
     thinking = [think_row(item, mix, settings.followed, family, rng) for item in kept]
     count = round(settings.no_think_ratio * len(kept))
-    others = family.sample(count, "train", (low, high), derive_seed(request.seed, "no_think"))
+    options = settings.family_options if settings.no_think_options is None else settings.no_think_options
+    others = make_family(settings.family, options).sample(
+        count, "train", (low, high), derive_seed(request.seed, "no_think")
+    )
     silent = [no_think_row(problem, mix, settings.followed, family, rng) for problem in others]
     cut = cut_rows(
         completer, kept, round(settings.cut_ratio * len(kept)), settings.stop_sentence, settings.flagged, request.seed

@@ -117,10 +117,15 @@ def test_a_thought_stops_at_its_budget(model, tokenizer, prompts, ids):
                 assert rollout.ids == unlimited.ids
 
 
-def test_budget_text():
-    assert stop_text("", started=True) == "\n</think>\n\n"
-    assert "<think>" + stop_text("", started=False) == "<think>\n\n</think>\n\n"
-    assert stop_text("time is up", started=True) == "\ntime is up\n</think>\n\n"
+def test_stop_text():
+    assert stop_text("") == "\n</think>\n\n"
+    assert stop_text("time is up") == "\ntime is up\n</think>\n\n"
+
+
+def test_a_budget_of_nothing_is_the_empty_block(tokenizer):
+    think = think_tokens(tokenizer, STOP)
+    assert tokenizer.decode([think.open, *think.forced("en", 0)]) == "<think>\n\n</think>\n\n"
+    assert tokenizer.decode(think.forced("zh", 1)) == "\n时间到\n</think>\n\n"
 
 
 def test_a_block_closed_by_the_template_has_no_budget(model, tokenizer, ids):

@@ -12,7 +12,7 @@ from typing import Literal
 from transformers import PreTrainedTokenizerBase
 
 from pipeline.chat.encode import encode_text
-from pipeline.chat.parse import CLOSE, OPEN
+from pipeline.chat.parse import CLOSE, EMPTY_BLOCK, OPEN
 
 
 @dataclass(frozen=True)
@@ -23,17 +23,16 @@ class ThinkTokens:
     close: int
     stop: Mapping[str, list[int]] = field(default_factory=dict)
     """After a thought of at least one token: line break, stop sentence, ``</think>``, blank line."""
-    stop_empty: Mapping[str, list[int]] = field(default_factory=dict)
-    """Right after ``<think>`` (a budget of 0)."""
+    empty: list[int] = field(default_factory=list)
+    """Right after ``<think>``, at a budget of 0: what makes the empty block. No thought, so nothing that was cut."""
 
     def forced(self, language: str, thought_tokens: int) -> list[int]:
-        return (self.stop if thought_tokens else self.stop_empty)[language]
+        return self.stop[language] if thought_tokens else self.empty
 
 
-def stop_text(sentence: str, started: bool) -> str:
-    """The text that ends a thought which is cut; ``started`` when at least one token of it has been written."""
-    opening = "" if started and not sentence else "\n"
-    return f"{opening}{sentence}\n{CLOSE}\n\n"
+def stop_text(sentence: str) -> str:
+    """The text that ends a thought which is cut; ``""`` closes it without a word."""
+    return f"\n{sentence}\n{CLOSE}\n\n" if sentence else f"\n{CLOSE}\n\n"
 
 
 def think_tokens(tokenizer: PreTrainedTokenizerBase, stop_sentence: Mapping[str, str]) -> ThinkTokens:
@@ -41,14 +40,9 @@ def think_tokens(tokenizer: PreTrainedTokenizerBase, stop_sentence: Mapping[str,
     (opening, closing) = (encode_text(tokenizer, [tag])[0] for tag in (OPEN, CLOSE))
     if len(opening) != 1 or len(closing) != 1:
         raise ValueError("the tokenizer has no think tokens of its own: load it through pipeline.chat.tokenizer")
-    languages = list(stop_sentence)
-    stops = [
-        encode_text(tokenizer, [stop_text(stop_sentence[key], started) for key in languages])
-        for started in (True, False)
-    ]
-    return ThinkTokens(
-        opening[0], closing[0], dict(zip(languages, stops[0], strict=True)), dict(zip(languages, stops[1], strict=True))
-    )
+    stops = encode_text(tokenizer, [stop_text(sentence) for sentence in stop_sentence.values()])
+    (empty,) = encode_text(tokenizer, [EMPTY_BLOCK.removeprefix(OPEN)])
+    return ThinkTokens(opening[0], closing[0], dict(zip(stop_sentence, stops, strict=True)), empty)
 
 
 def block_state(prompt: Sequence[int], tokens: ThinkTokens) -> Literal["before", "inside", "after"]:

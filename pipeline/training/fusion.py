@@ -55,8 +55,9 @@ def cut_rows(
 ) -> list[Row]:
     """Thoughts cut at a random token, each with the answer that the model itself still gives from there.
 
-    The model answers after a bare ``</think>``, as it has not learned the stop sentence; the row then says the
-    sentence, which so comes to mean "answer from what you have". Rows whose answer is not one boxed value are left out.
+    The model answers after its own ``completer.stop_sentence``; the row says ``stop_sentence``. For a model that has
+    not learned the sentence the first is none, and the row so teaches it to mean "answer from what you have". Rows
+    whose answer is not one boxed value are left out.
     """
     rng = Random(seed)
     tokenizer, think = completer.tokenizer, completer.think
@@ -75,7 +76,7 @@ def cut_rows(
     rows = []
     for (item, ids), answer in zip(cuts, answers, strict=True):
         text = tokenizer.decode(answer.ids[:-1]) if answer.ended else ""
-        given = tokenizer.decode(ids) + stop_text(stop_sentence[item.prompt.language], started=True)
+        given = tokenizer.decode(ids) + stop_text(stop_sentence[item.prompt.language])
         judged = completer.judge(item.prompt, 0, item.prefix, "", answer)
         if text and judged.completion.boxed is not None:
             flag: Mode | None = "think" if rng.random() < flagged else None
