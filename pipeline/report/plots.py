@@ -34,7 +34,7 @@ def plot_budget_curves(curves: Mapping[str, Mapping[str, Any]], path: Path) -> N
     axis.set_ylabel("accuracy (greedy, 95% interval)")
     axis.set_ylim(0, 1.02)
     axis.grid(alpha=0.3)
-    axis.legend(fontsize=8, loc="lower right")
+    axis.legend(fontsize=8, loc="upper left")
     figure.tight_layout()
     figure.savefig(path)
     plt.close(figure)
