@@ -218,6 +218,17 @@ def test_a_killed_stage_goes_on_to_the_same_weights(copy, stage):
     assert steps == sorted(steps), "no step is told twice"
 
 
+@pytest.mark.parametrize("stage", ["fusion", "reasoning_rl"])
+def test_no_checkpoint_stands_where_a_training_ended(copy, stage):
+    """A kill between the last step and the seal would else resume there, and train on."""
+    shutil.rmtree(copy / stage)
+    keep = [f"stages.{stage}.save_steps=1", f"stages.{stage}.keep_checkpoints=true"]
+    coldstart("run", "scale=nano", f"runs_dir={copy.parent}", f"only={stage}", *keep)
+    last = read(copy / stage / "manifest.json")["metrics"]["steps"]
+    kept = [int(path.name.split("-")[1]) for path in (copy / stage / "trainer").glob("checkpoint-*")]
+    assert max(kept) == last - 1
+
+
 def test_rerun_makes_the_same_bytes_and_costs_nothing_downstream(copy):
     coldstart("run", "scale=nano", f"runs_dir={copy.parent}", "rerun=cold_start")
     status = {stage["name"]: stage["status"] for stage in read(copy / "ledger.json")["stages"]}

@@ -13,7 +13,7 @@ from pipeline.problems.corpus import CorpusSettings
 from pipeline.runner.request import Request
 from pipeline.tracking import Tracker
 from pipeline.training.callbacks import StopAtReward, passes
-from pipeline.training.checkpoints import is_intact, mark_checkpoint, newest_checkpoint
+from pipeline.training.checkpoints import MarkCheckpoints, is_intact, mark_checkpoint, newest_checkpoint
 from pipeline.training.data import contamination
 from pipeline.training.distillation import check_vocabularies
 from pipeline.training.grpo import curve_metrics, reward_function, rollout_function
@@ -123,6 +123,17 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path, damage):
     assert not is_intact(newer)
     assert newest_checkpoint(tmp_path) == older
     assert not newer.exists()
+
+
+@pytest.mark.parametrize("event", ["on_step_end", "on_log"])
+def test_where_training_ends_there_is_no_checkpoint(event):
+    """One there would be resumed from, and trained on."""
+    control = TrainerControl(should_save=True)
+    getattr(MarkCheckpoints(), event)(None, TrainerState(), control)
+    assert control.should_save
+    control.should_training_stop = True
+    getattr(MarkCheckpoints(), event)(None, TrainerState(), control)
+    assert not control.should_save
 
 
 def test_no_checkpoint(tmp_path):

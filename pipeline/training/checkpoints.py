@@ -19,7 +19,20 @@ logger = logging.getLogger(__name__)
 
 
 class MarkCheckpoints(TrainerCallback):
-    """Marks each checkpoint after Transformers has written all of it."""
+    """Marks each checkpoint after Transformers has written all of it, and wants none where the training ends.
+
+    A stage that is killed between its last step and its seal would resume from such a checkpoint, and train on: that
+    the end was reached is not in it. From the one before, it does the last steps again and ends where it ended. It must
+    be the last callback, after those that end the training.
+    """
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
+    ) -> None:
+        if control.should_training_stop:
+            control.should_save = False
+
+    on_log = on_step_end  # some ends are seen in the log, which is written before the checkpoint
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object) -> None:
         if state.is_world_process_zero:
