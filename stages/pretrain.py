@@ -5,13 +5,17 @@ are solved, not for a fixed number of steps: when the model finds the trick vari
 is repaired by no later stage. The engine is Transformers' ``Trainer``.
 """
 
+import logging
 from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.problems.corpus import CorpusSettings
 from pipeline.runner.mechanism import Input, Mechanism
 from pipeline.runner.request import Request
+from pipeline.seeds import derive_seed
 from pipeline.tracking import Tracker
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -38,6 +42,10 @@ class Settings:
     decay_steps: int = 250
     max_steps: int = 1600
     """The cap. Hit or not, the decay runs its steps before it."""
+    attempts: int = 3
+    """Some starts never find the trick. One without a sign of it after ``patience`` steps is given up, and begun anew
+    from another seed, unless it was the last."""
+    patience: int = 800
     gate: dict[str, float] = field(default_factory=lambda: {"accuracy": 0.7})
     gate_every: int = 50
     gate_problems: int = 96
@@ -71,56 +79,68 @@ def run(settings: Settings, request: Request, tracker: Tracker) -> dict[str, Any
         tokenizer = corpus_tokenizer(
             family, settings.corpus, settings.difficulty_end, settings.vocab_size, request.seed
         )
-    model = build_model(ModelSize(**settings.model), tokenizer, request.seed)
-
-    optimizer = MuonAdamW(model, settings.learning_rate, settings.adam_learning_rate, settings.weight_decay)
-    schedule = HoldThenDecay(settings.warmup_steps, settings.decay_steps)
-
     held_out = family.sample(settings.gate_problems, "validation", (1, settings.difficulty_end), request.seed)
 
     def gate() -> dict[str, float]:
         return {"accuracy": text_accuracy(model, tokenizer, held_out, settings.sequence_length)}
 
-    trainer = StepTrainer(
-        model=model,
-        args=TrainingArguments(
-            output_dir=str(request.trainer_folder),
-            per_device_train_batch_size=1,  # one item is the whole batch of a step
-            max_steps=settings.max_steps,
-            max_grad_norm=settings.max_grad_norm,
-            seed=request.seed,
-            save_strategy="steps",
-            save_steps=settings.save_steps,
-            save_total_limit=2,
-            logging_steps=settings.logging_steps,
-            logging_nan_inf_filter=False,
-            report_to="none",
-            disable_tqdm=True,
-            dataloader_pin_memory=False,
-            remove_unused_columns=False,
-            use_cpu=not torch.cuda.is_available(),
-        ),
-        train_dataset=PackedDocuments(
-            family,
-            tokenizer,
-            settings.corpus,
-            Curriculum(settings.difficulty_start, settings.difficulty_end, settings.difficulty_steps),
-            (settings.max_steps, settings.batch_size, settings.sequence_length),
-            request.seed,
-        ),
-        data_collator=lambda items: items[0],
-        optimizers=(optimizer, LambdaLR(optimizer, schedule)),
-        callbacks=[
-            TrackerCallback(tracker),
-            HoldUntilGate(gate, settings.gate, settings.gate_every, schedule, tracker),
-        ],
-    )
-    train(trainer, tracker)
+    # A resumed stage goes on with the attempt that it was at; each has a folder of its own.
+    begun = len(list(request.trainer_folder.glob("attempt-*")))
+    for attempt in range(max(0, begun - 1), settings.attempts):
+        seed = derive_seed(request.seed, "attempt", attempt) if attempt else request.seed
+        model = build_model(ModelSize(**settings.model), tokenizer, seed)
+        optimizer = MuonAdamW(model, settings.learning_rate, settings.adam_learning_rate, settings.weight_decay)
+        schedule = HoldThenDecay(settings.warmup_steps, settings.decay_steps)
+        last = attempt == settings.attempts - 1
+        watch = HoldUntilGate(
+            gate, settings.gate, settings.gate_every, schedule, tracker, None if last else settings.patience
+        )
+        trainer = StepTrainer(
+            model=model,
+            args=TrainingArguments(
+                output_dir=str(request.trainer_folder / f"attempt-{attempt}"),
+                per_device_train_batch_size=1,  # one item is the whole batch of a step
+                max_steps=settings.max_steps,
+                max_grad_norm=settings.max_grad_norm,
+                seed=seed,
+                save_strategy="steps",
+                save_steps=settings.save_steps,
+                save_total_limit=2,
+                logging_steps=settings.logging_steps,
+                logging_nan_inf_filter=False,
+                report_to="none",
+                disable_tqdm=True,
+                dataloader_pin_memory=False,
+                remove_unused_columns=False,
+                use_cpu=not torch.cuda.is_available(),
+            ),
+            train_dataset=PackedDocuments(
+                family,
+                tokenizer,
+                settings.corpus,
+                Curriculum(settings.difficulty_start, settings.difficulty_end, settings.difficulty_steps),
+                (settings.max_steps, settings.batch_size, settings.sequence_length),
+                seed,
+            ),
+            data_collator=lambda items: items[0],
+            optimizers=(optimizer, LambdaLR(optimizer, schedule)),
+            callbacks=[TrackerCallback(tracker), watch],
+        )
+        train(trainer, tracker)
+        if not watch.stalled:
+            break
+        logger.warning(
+            "stage %s: no sign of learning after %d steps (attempt %d); it begins anew from another seed",
+            request.stage,
+            trainer.state.global_step,
+            attempt + 1,
+        )
 
     final = gate()
     steps = trainer.state.global_step
     metrics: dict[str, Any] = {
         "steps": steps,
+        "attempts": attempt + 1,
         "gate_step": schedule.decay_from,
         "capped": not any(row.get("gate/accuracy", 0) >= settings.gate.get("accuracy", 0) for row in tracker.history()),
         "text_accuracy": final["accuracy"],

@@ -204,7 +204,7 @@ def test_a_killed_stage_goes_on_to_the_same_weights(copy, stage):
     arguments = ["run", "scale=nano", f"runs_dir={copy.parent}", f"only={stage}", f"stages.{stage}.save_steps=2"]
     process = subprocess.Popen(command(*arguments), cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
-    while not list((copy / stage / "trainer").glob("checkpoint-*/complete.json")):
+    while not list((copy / stage / "trainer").rglob("checkpoint-*/complete.json")):
         assert process.poll() is None, "it ended before it could be killed"
         assert time.monotonic() < deadline
         time.sleep(0.005)

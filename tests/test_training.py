@@ -12,7 +12,7 @@ from pipeline.problems import make_family
 from pipeline.problems.corpus import CorpusSettings
 from pipeline.runner.request import Request
 from pipeline.tracking import Tracker
-from pipeline.training.callbacks import StopAtReward, passes
+from pipeline.training.callbacks import HoldUntilGate, StopAtReward, passes
 from pipeline.training.checkpoints import MarkCheckpoints, is_intact, mark_checkpoint, newest_checkpoint
 from pipeline.training.data import contamination
 from pipeline.training.distillation import check_vocabularies
@@ -147,6 +147,43 @@ def test_rl_ends_when_its_rewards_are_reached():
         state.log_history.append({"reward": 1.0, "rewards/accuracy/mean": accuracy})
         callback.on_log(None, state, control)
         assert control.should_training_stop == stops
+
+
+def test_a_start_that_does_not_learn_is_given_up(tmp_path):
+    figures = iter([0.1, 0.1, 0.4, 0.1])
+    schedule = HoldThenDecay(0, 10)
+    watch = HoldUntilGate(
+        lambda: {"accuracy": next(figures)}, {"accuracy": 0.7}, 50, schedule, Tracker(tmp_path, "base"), patience=100
+    )
+    for step, stalled in ((50, False), (100, True), (150, False), (200, True)):
+        control = TrainerControl()
+        watch.on_step_end(None, TrainerState(global_step=step, max_steps=1000), control)
+        assert (watch.stalled, control.should_training_stop) == (stalled, stalled)
+    assert schedule.decay_from is None
+
+
+def test_pretraining_begins_anew_and_goes_on_with_the_attempt_it_was_at(tmp_path):
+    """No model this small passes its gate: each attempt is given up but the last, which runs to its cap."""
+    from stages import pretrain
+
+    def run(folder, attempts):
+        folder.mkdir(exist_ok=True)
+        size = {"num_hidden_layers": 1, "hidden_size": 16, "intermediate_size": 16, "head_dim": 4}
+        settings = pretrain.Settings(
+            model=size, attempts=attempts, patience=2, gate_every=1, gate_problems=8, max_steps=6, decay_steps=2,
+            save_steps=1, batch_size=2,
+        )  # fmt: skip
+        request = Request("base", "pretrain", {}, {}, str(folder), seed=5, threads=1, fingerprint="")
+        metrics = pretrain.run(settings, request, Tracker(folder, "base"))
+        return metrics, (folder / "model" / "model.safetensors").read_bytes()
+
+    whole, weights = run(tmp_path / "whole", attempts=2)
+    assert (whole["attempts"], whole["steps"], whole["capped"]) == (2, 6, True)
+    assert run(tmp_path / "first", attempts=1)[1] != weights
+    (tmp_path / "half" / "trainer").mkdir(parents=True)
+    shutil.copytree(tmp_path / "whole" / "trainer" / "attempt-0", tmp_path / "half" / "trainer" / "attempt-0")
+    (tmp_path / "half" / "trainer" / "attempt-1").mkdir()
+    assert run(tmp_path / "half", attempts=2)[1] == weights
 
 
 def test_thresholds_name_what_is_measured():

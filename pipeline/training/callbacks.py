@@ -55,7 +55,8 @@ class TrackerCallback(TrainerCallback):
 class HoldUntilGate(TrainerCallback):
     """Constant rate until the gate is passed, then the schedule's decay, then the end. For training from scratch.
 
-    A cap that is hit starts the decay too, so that the model is still usable; ``capped`` says so, for the ledger.
+    A cap that is hit starts the decay too, so that the model is still usable. ``stalled`` says that the training was
+    given up: after ``patience`` steps every figure of the gate was still below ``hopeless`` of its threshold.
     """
 
     def __init__(
@@ -65,9 +66,12 @@ class HoldUntilGate(TrainerCallback):
         every: int,
         schedule: HoldThenDecay,
         tracker: Tracker,
+        patience: int | None = None,
+        hopeless: float = 0.5,
     ) -> None:
         self.gate, self.thresholds, self.every = gate, thresholds, every
         self.schedule, self.tracker = schedule, tracker
+        self.patience, self.hopeless, self.stalled = patience, hopeless, False
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
@@ -79,6 +83,9 @@ class HoldUntilGate(TrainerCallback):
             # The cap: what is left of the steps is just enough for the decay.
             if passes(metrics, self.thresholds) or step + self.schedule.decay_steps >= state.max_steps:
                 self.schedule.decay_from = step
+            elif self.patience is not None and step >= self.patience:
+                self.stalled = all(metrics[name] < self.hopeless * low for name, low in self.thresholds.items())
+                control.should_training_stop = self.stalled
         if end is not None and step >= end:
             control.should_training_stop = True
 
