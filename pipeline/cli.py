@@ -73,7 +73,10 @@ def run(config: RunConfig) -> None:
         with Display(console, len(config.graph.stages)) as display:
             ran = run_graph(command, display)
     if ran:
-        console.print(f"{len(ran)} stage{'s' * (len(ran) != 1)} ran; see {config.folder}/report.md and ledger.json", highlight=False)
+        console.print(
+            f"{len(ran)} stage{'s' * (len(ran) != 1)} ran; see {config.folder}/report.md and ledger.json",
+            highlight=False,
+        )
     else:
         asked = "every stage that was asked for" if config.selection.is_partial else "every stage"
         console.print(f"nothing to do: {asked} of {config.folder} is complete", highlight=False)

@@ -56,21 +56,29 @@ def rng() -> Random:
 
 
 @pytest.fixture
-def compose():
-    """``compose(*overrides)``: what a command with these overrides reads, in this process."""
+def composed():
+    """``composed(*overrides)``: the configuration that Hydra makes of a command, not resolved."""
     import hydra
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import open_dict
 
-    from pipeline.compose import conf_dir, read_config, stage_overrides
+    from pipeline.compose import conf_dir, stage_overrides
 
-    def composed(*overrides):
+    def compose_config(*overrides):
         with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
             cfg = hydra.compose("config", stage_overrides(overrides), return_hydra_config=True)
         HydraConfig.instance().set_config(cfg)  # for ${hydra:runtime.choices.recipe}
         with open_dict(cfg):
             del cfg["hydra"]
-        return read_config(cfg)
+        return cfg
 
-    yield composed
+    yield compose_config
     HydraConfig.instance().cfg = None
+
+
+@pytest.fixture
+def compose(composed):
+    """``compose(*overrides)``: what a command with these overrides reads, in this process."""
+    from pipeline.compose import read_config
+
+    return lambda *overrides: read_config(composed(*overrides))

@@ -227,7 +227,7 @@ def test_run_makes_the_run_folder_and_then_has_nothing_to_do(coldstart, tmp_path
     manifest = (folder / "cold_start_data" / "manifest.json").read_bytes()
     assert json.loads(manifest)["settings"]["rows"] == 48
     assert len((folder / "cold_start_data" / "data" / "train.jsonl").read_text().splitlines()) == 48
-    assert "1 stages ran" in first.stdout
+    assert "1 stage ran" in first.stdout
 
     again = coldstart(*QUICK, "stages.cold_start_data.rows=48")  # run is the verb when none is given
     assert again.returncode == 0, again.stderr
@@ -280,3 +280,29 @@ def test_a_scale_that_loads_its_base_is_yaml_alone(coldstart, tmp_path, tokenize
 
 def test_a_root_word_that_nothing_reads_is_refused(coldstart):
     assert "model: nothing of recipe 'qwen3'" in refused(coldstart("plan", "model=somewhere"))
+
+
+@pytest.mark.parametrize("scale", ["tiny", "nano"])
+def test_no_group_of_settings_is_an_interpolation(composed, scale):
+    """Setting one key of it on the command line would silently replace the whole group."""
+    cfg = composed(f"scale={scale}")
+
+    def groups(node, path):
+        for key in node:
+            where = f"{path}.{key}"
+            if OmegaConf.is_interpolation(node, key):
+                yield where, node[key]
+            elif OmegaConf.is_dict(node[key]):
+                yield from groups(node[key], where)
+
+    found = [*groups(cfg.stages, "stages"), *groups(cfg.evaluation, "evaluation")]
+    assert found
+    assert not [where for where, value in found if OmegaConf.is_dict(value)]
+
+
+def test_one_key_of_a_group_leaves_the_others(compose):
+    config = compose("stages.fusion_eval.k=2", "stages.general_rl.rewards.mode.weight=3")
+    evaluation, rl = config.graph["fusion_eval"].settings, config.graph["general_rl"].settings
+    assert (evaluation["k"], evaluation["modes"], evaluation["flags"]) == (2, ["think", "no_think"], True)
+    assert rl["rewards"]["mode"] == {"weight": 3}
+    assert rl["rewards"]["accuracy"] == {"weight": 2, "gate": ["format", "mode"]}

@@ -72,7 +72,7 @@ def test_problem_rows_round_trip(rng):
 
 
 def test_zero_share_is_the_share_of_idle_steps(rng):
-    family = make_family("walk", {"zero_share": 0.6})
+    family = make_family("walk", {"walk": {"zero_share": 0.6}})
     steps = [step for _ in range(300) for step in family.make(rng, 10, "en").steps]
     assert abs(sum(step.text.endswith("+0") for step in steps) / len(steps) - 0.6) < 0.04
 
@@ -81,7 +81,18 @@ def test_unknown_family_and_option():
     with pytest.raises(ColdstartError, match="did you mean 'walk'"):
         make_family("wakl")
     with pytest.raises(ColdstartError, match="zero_share"):
-        make_family("walk", {"zero_shar": 0.5})
+        make_family("walk", {"walk": {"zero_shar": 0.5}})
+
+
+def test_options_are_by_family(tmp_path):
+    path = write_jsonl(tmp_path / "p.jsonl", [{"question": "1+1?", "answer": "2"}])
+    options = {"walk": {"zero_share": 0.5}, "table": {"path": path}}
+    assert make_family("walk", options).zero_share == 0.5
+    assert len(make_family("table", options).problems) == 1
+    with pytest.raises(ColdstartError, match=r"needs family_options\.table\.path"):
+        make_family("table", {"walk": {}})
+    with pytest.raises(ColdstartError, match="did you mean 'walk'"):
+        make_family("walk", {"wakl": {}})
 
 
 def test_thoughts_are_in_their_language_unless_mixed(rng):

@@ -24,16 +24,29 @@ __all__ = [
 ]
 
 
-def make_family(name: str, options: Mapping[str, Any] | None = None) -> Family:
-    """The family called ``name`` with its options. Raises ColdstartError that names the nearest valid one."""
-    if name not in FAMILIES:
-        raise ColdstartError(f"unknown problem family {name!r}; {nearest(name, FAMILIES)}")
-    family, options = FAMILIES[name], dict(options or {})
-    known = [key for key in inspect.signature(family.__init__).parameters if key != "self"]
+def make_family(name: str, family_options: Mapping[str, Any] | None = None) -> Family:
+    """The family called ``name``.
+
+    Args:
+        family_options: options by family (``{walk: {zero_share: 0.6}}``), so that another family can be chosen without
+            taking the first one's options away.
+
+    Raises:
+        ColdstartError: an unknown family or option, with the nearest valid one.
+    """
+    for key in (name, *(family_options or {})):
+        if key not in FAMILIES:
+            raise ColdstartError(f"unknown problem family {key!r}; {nearest(key, FAMILIES)}")
+    options = dict((family_options or {}).get(name) or {})
+    parameters = inspect.signature(FAMILIES[name].__init__).parameters
+    known = [key for key in parameters if key != "self"]
     for key in options:
         if key not in known:
             raise ColdstartError(f"problem family {name!r} has no option {key!r}; {nearest(key, known)}")
-    return family(**options)
+    for key in known:
+        if parameters[key].default is inspect.Parameter.empty and key not in options:
+            raise ColdstartError(f"problem family {name!r} needs family_options.{name}.{key}")
+    return FAMILIES[name](**options)
 
 
 def verify(answer: str, problem: Problem) -> bool:

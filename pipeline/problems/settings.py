@@ -8,5 +8,6 @@ from typing import Any
 class ProblemSettings:
     family: str = "walk"
     family_options: dict[str, Any] = field(default_factory=dict)
+    """By family: ``{walk: {zero_share: 0.6}, table: {path: problems.jsonl}}``; those of other families are not used."""
     difficulty: list[int] = field(default_factory=lambda: [1, 8])
     """The easiest and the hardest, both included."""
