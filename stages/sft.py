@@ -65,7 +65,7 @@ def run(settings: Settings, request: Request, tracker: Tracker) -> dict[str, Any
     gate = chat_gate(model, tokenizer, settings.gate, request.seed) if settings.gate.thresholds else None
     callbacks: list[TrainerCallback] = [TrackerCallback(tracker)]
     if gate is not None:
-        callbacks.insert(1, StopAtGate(gate, settings.gate.thresholds, rounds, tracker))
+        callbacks.append(StopAtGate(gate, settings.gate.thresholds, rounds, tracker))
     trainer = RoundsSFTTrainer(
         model=model,
         args=trainer_arguments(

@@ -32,6 +32,8 @@ class EvaluationSettings(ProblemSettings):
             raise ValueError(f"split is {self.split!r}; it is one of train, validation, test, all")
         if not self.modes or not set(self.modes) <= {"think", "no_think"}:
             raise ValueError(f"modes are {self.modes}; they are think, no_think or both")
+        if self.k < 1 or self.problems < 1:
+            raise ValueError(f"k is {self.k} and problems {self.problems}; both are at least 1")
         if any(budget < 0 for budget in self.budgets):
             raise ValueError(f"budgets are {self.budgets}; a budget is a number of tokens, at least 0")
         if self.budgets and "think" not in self.modes:

@@ -1,6 +1,6 @@
 """On-policy distillation through TRL's ``DistillationTrainer``: our prompts and rollouts, its divergence."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 from trl import DistillationTrainer
@@ -10,11 +10,6 @@ from pipeline.errors import ColdstartError
 from pipeline.generation.loop import generate
 from pipeline.generation.sampling import Sampling
 from pipeline.seeds import derive_seed
-
-if TYPE_CHECKING:
-    pass
-
-CURVE_WINDOW = 5
 
 
 class RolloutDistillationTrainer(DistillationTrainer):

@@ -1,15 +1,12 @@
 """SFT through TRL's ``SFTTrainer``: our rows and masks, our rounds and gate, everything else TRL's."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 from trl import SFTTrainer
 
 from pipeline.training.schedules import Rounds
-
-if TYPE_CHECKING:
-    pass
 
 
 class RoundsSFTTrainer(SFTTrainer):
