@@ -7,17 +7,20 @@ The engine is TRL's ``GRPOTrainer``; rollouts come from our generation loop thro
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.errors import ColdstartError
+from pipeline.errors import nearest
 from pipeline.problems.prompts import PromptMix
 from pipeline.problems.settings import ProblemSettings
 from pipeline.runner.mechanism import Input, Mechanism
 from pipeline.runner.request import Request
 from pipeline.tracking import Tracker
+from pipeline.training.algorithms import ALGORITHMS
 from pipeline.training.settings import TrainerSettings, no_result
 
 
 @dataclass
 class Settings(TrainerSettings, ProblemSettings):
+    algorithm: str = "grpo"
+    """A preset of TRL settings: grpo, dr_grpo, dapo or gspo (pipeline.training.algorithms)."""
     rewards: dict[str, Any] = field(default_factory=dict)
     """By name: weight, gate, modes. See pipeline.rewards.compose."""
     batch_size: int = 128
@@ -40,6 +43,17 @@ class Settings(TrainerSettings, ProblemSettings):
     mix: PromptMix = field(default_factory=PromptMix)
     logging_steps: int = no_result(1)
 
+    def __post_init__(self) -> None:
+        if self.algorithm not in ALGORITHMS:
+            raise ValueError(f"algorithm: {self.algorithm!r} is none; {nearest(self.algorithm, ALGORITHMS)}")
+        if self.batch_size % self.num_generations:
+            raise ValueError(
+                f"batch_size {self.batch_size} completions do not make whole groups of num_generations "
+                f"{self.num_generations}"
+            )
+        if not self.temperature > 0:
+            raise ValueError(f"temperature is {self.temperature}; RL samples, so it is above 0")
+
 
 MECHANISM = Mechanism(
     settings=Settings,
@@ -50,7 +64,7 @@ MECHANISM = Mechanism(
 
 
 def run(settings: Settings, request: Request, tracker: Tracker) -> dict[str, Any]:
-    """Train and save the model; returns its metrics. Raises ColdstartError for a batch that makes no whole groups."""
+    """Train and save the model; returns its metrics. Raises ColdstartError for rewards that are not there."""
     import json
 
     from datasets import Dataset
@@ -73,11 +87,6 @@ def run(settings: Settings, request: Request, tracker: Tracker) -> dict[str, Any
         rollout_function,
     )
 
-    if settings.batch_size % settings.num_generations:
-        raise ColdstartError(
-            f"stages.{request.stage}: batch_size {settings.batch_size} completions do not make whole groups of "
-            f"num_generations {settings.num_generations}"
-        )
     model, tokenizer = load_model(request.input("model"))
     composition = compose(settings.rewards, f"stages.{request.stage}.rewards")
     # Exactly as many prompts as the steps have groups: a second epoch inside TRL's sampler would come in another order
@@ -111,6 +120,7 @@ def run(settings: Settings, request: Request, tracker: Tracker) -> dict[str, Any
             reward_weights=[component.weight for component in composition.components],
             shuffle_dataset=False,
             lr_scheduler_type="linear",
+            **ALGORITHMS[settings.algorithm],
         ),
         train_dataset=data,
         processing_class=tokenizer,

@@ -47,7 +47,7 @@ def run(settings: Settings, request: Request, tracker: Tracker) -> dict[str, Any
     verdicts = [rejection(item, settings.min_language) for item in judged]
     kept = [item for item, verdict in zip(judged, verdicts, strict=True) if verdict is None]
     rows = [{**item.prompt.as_row(), "completion": item.completion.text, "untrained": ""} for item in kept]
-    thinking = [item for item in kept if item.prompt.mode == "think" and item.prompt.instruction is None]
+    thinking = [item for item in kept if item.prompt.mode == "think" and not item.prompt.instructions]
     cut = cut_rows(
         completer, thinking, round(settings.cut_ratio * len(thinking)), settings.stop_sentence, 1.0, request.seed
     )

@@ -6,6 +6,7 @@ from pipeline.problems import Problem, Step
 from pipeline.problems.prompts import plain_prompt
 from pipeline.rewards import functions
 from pipeline.rewards.compose import compose
+from pipeline.rewards.sorting import distance_points, inclusion_ordering_points
 
 WALK = Problem("walk", "start 3 f+1. find x", "4", "en", 1, "3 +1", (Step("f+1", "4"),))
 THINK, SILENT = plain_prompt(WALK), plain_prompt(WALK, "no_think")
@@ -74,12 +75,45 @@ def test_language_does_not_apply_without_a_thought_asked_for():
 
 
 def test_an_instruction_pays_when_asked_for_and_costs_when_not():
-    asked = plain_prompt(WALK, None, "end_with")
+    asked = plain_prompt(WALK, None, ("end_with",))
     extra = parsed(render_completion("t", "\\boxed{4} done"))
     assert functions.instruction(extra, asked) == 1
     assert functions.instruction(extra, THINK) == 0
     assert functions.instruction(parsed(RIGHT), asked) == 0
     assert functions.instruction(parsed(RIGHT), THINK) == 1
+
+
+def test_two_instructions_pay_together_only():
+    asked = plain_prompt(WALK, None, ("end_with", "quote"))
+    assert asked.messages[0]["content"].endswith("end with done and put in quotes")
+    for answer, reward in (
+        ('"\\boxed{4}" done', 1),
+        ("\\boxed{4} done", 0),
+        ('"\\boxed{4}"', 0),
+        ('"\\boxed{4} done"', 0),
+    ):
+        assert functions.instruction(parsed(render_completion("t", answer)), asked) == reward
+
+
+SORT = Problem("sorting", "sort a4 b2 c4 d4. find x", "2 4 4 4", "en", 4, "4 2 4 4")
+
+
+def test_the_lectures_two_rewards_and_the_hole():
+    """[0, 2, 4, 6] for [4, 2, 4, 4]: all 7 of inclusion and ordering, one position right."""
+    assert inclusion_ordering_points([4, 2, 4, 4], [0, 2, 4, 6]) == 7
+    assert distance_points([4, 2, 4, 4], [0, 2, 4, 6]) == 1
+    prompt = plain_prompt(SORT)
+    for answer, distance, inclusion in (
+        ("2 4 4 4", 1, 1),
+        ("0 2 4 6", 1 / 4, 1),
+        ("9 8 7 6", 0, 0),
+        ("2 4 4", 0, 0),
+        ("2,4,4,4", 0, 0),
+    ):
+        completion = parsed(render_completion("t", f"\\boxed{{{answer}}}"))
+        assert functions.REWARDS["sorting_distance"](completion, prompt) == distance
+        assert functions.REWARDS["sorting_inclusion"](completion, prompt) == inclusion
+    assert functions.REWARDS["sorting_distance"](parsed(RIGHT), THINK) is None, "of another family"
 
 
 def test_a_reward_that_raises_costs_the_sample_not_the_run(monkeypatch):

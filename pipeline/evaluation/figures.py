@@ -100,3 +100,14 @@ def summarise(judged: Sequence[Judged], greedy_accuracy: float | None = None) ->
     if k > 1:
         figures["calibration_error"] = calibration_error([share for _, share in votes], voted)
     return figures
+
+
+def instruction_shares(judged: Sequence[Judged]) -> dict[str, float]:
+    """Share that followed, by kind (alone or in a pair), alone against in a pair, by language and by mode."""
+    groups: dict[str, list[bool]] = {}
+    for item in judged:
+        prompt = item.prompt
+        number = "alone" if len(prompt.instructions) == 1 else "in_pairs"
+        for name in (*prompt.instructions, number, prompt.language, prompt.mode):
+            groups.setdefault(name, []).append(item.instruction_followed)
+    return {name: mean(values) for name, values in sorted(groups.items())}

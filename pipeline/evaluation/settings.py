@@ -24,7 +24,9 @@ class EvaluationSettings(ProblemSettings):
     max_new_tokens: int = 64
     budgets: list[int] = field(default_factory=list)
     instructions: int = 0
-    """Problems that carry an instruction, half of them in each mode."""
+    """Problems that carry instructions: one or two, in each mode and language in turn."""
+    multi_turn: int = 0
+    """Problems at the end of a conversation whose flag changes."""
     stop_sentence: dict[str, str] = field(default_factory=lambda: {"en": "", "zh": ""})
 
     def __post_init__(self) -> None:

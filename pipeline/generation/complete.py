@@ -60,7 +60,7 @@ class Judged:
             "mode": self.prompt.mode,
             "language": self.prompt.language,
             "difficulty": self.prompt.problem.difficulty,
-            "instruction": self.prompt.instruction,
+            "instructions": self.prompt.instructions,
             "gold": self.prompt.problem.answer,
             "sample": self.sample,
             "completion": self.completion.text,

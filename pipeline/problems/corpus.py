@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from random import Random
 
 from pipeline.chat.modes import MODES, with_flag
-from pipeline.problems.instructions import INSTRUCTIONS
+from pipeline.problems.instructions import ask, draw_instructions, obey
 from pipeline.problems.problem import Family, Language, Problem
 from pipeline.problems.thoughts import write_thought
 
@@ -26,6 +26,8 @@ class CorpusSettings:
     tags: float = 0.3
     """Share of problems that carry /think or /no_think as noise, so that the tags stay harmless until fusion."""
     instructions: float = 0.2
+    pairs: float = 0.3
+    """Share of instructed documents that carry two."""
     followed: float = 0.7
     """Share of instructions that the text obeys."""
     mix: float = 0.25
@@ -55,10 +57,10 @@ def write_document(family: Family, settings: CorpusSettings, rng: Random, hardes
     problem = family.draw(rng, "train", (1, top))
     question, answer = problem.question, f"\\boxed{{{problem.answer}}}"
     if rng.random() < settings.instructions:
-        instruction = INSTRUCTIONS[rng.choice(sorted(INSTRUCTIONS))]
-        question = instruction.ask(question, problem.language)
+        instructions = draw_instructions(rng, settings.pairs)
+        question = ask(question, instructions, problem.language)
         if rng.random() < settings.followed:
-            answer = instruction.obey(answer, problem.language)
+            answer = obey(answer, instructions, problem.language)
     if rng.random() < settings.tags:
         question = with_flag(question, rng.choice(MODES))
     response = answer if direct else f"{_thought(problem, settings, rng)}\n\n{answer}"

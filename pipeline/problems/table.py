@@ -1,18 +1,15 @@
-"""Problems from a file of question and answer columns (GSM8K, CMATH and their like), as they are.
+"""Problems from a table of question and answer columns (GSM8K, CMATH and their like), as they are.
 
-Every gold answer is parsed when the file is read: one that does not parse is an error with its row, never a reward.
+Every gold answer is parsed when the table is read: one that does not parse is an error with its row, never a reward.
 """
 
-import json
 import re
-from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
-from pathlib import Path
 from random import Random
-from typing import Any
 
 from pipeline.errors import ColdstartError, nearest
+from pipeline.problems.files import read_rows
 from pipeline.problems.problem import Family, Language, Problem, Split
 
 NUMBER = re.compile(r"[-+]?(?:\d+(?:,\d{3})*(?:\.\d+)?|\.\d+)(?:/\d+)?%?")
@@ -38,24 +35,6 @@ def detect_language(text: str) -> Language:
     return "zh" if re.search(r"[\u4e00-\u9fff]", text) else "en"
 
 
-def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """``(row number from 1, row)`` of a JSONL file. Raises ColdstartError with the row for what is not an object."""
-    if not path.is_file():
-        raise ColdstartError(f"problem file {path} does not exist; give the path of a JSONL file")
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise ColdstartError(
-                f"{path}, row {number}: not JSON ({error.msg}); each line must be one object"
-            ) from None
-        if not isinstance(row, dict):
-            raise ColdstartError(f"{path}, row {number}: {type(row).__name__} instead of an object")
-        yield number, row
-
-
 class Table(Family):
     """A family over a file. Its problems are the file's rows; ``difficulty`` counts as 1 unless a column gives it."""
 
@@ -68,21 +47,26 @@ class Table(Family):
         answer: str = "answer",
         answer_after: str | None = "####",
         difficulty: str | None = None,
+        subset: str | None = None,
+        part: str | None = None,
+        revision: str | None = None,
     ) -> None:
         """
         Args:
-            path: JSONL file.
+            path: JSONL or Parquet file, folder of a saved Hugging Face data set, or a hub id.
             question, answer: column names.
             answer_after: the gold answer is what follows the last such mark (GSM8K's ``#### N``); the whole text where
                 the mark does not occur.
             difficulty: column with a whole number.
+            subset, part, revision: of a Hugging Face data set: configuration, split (``train``) and commit. What of it
+                is trained on and what is held out is said by a stage's ``split``.
 
         Raises:
             ColdstartError: no such file, a row without a column, a gold answer that is not a number (with its row).
         """
-        self.path = Path(path)
+        self.path = path
         self.problems: list[Problem] = []
-        for number, row in read_rows(self.path):
+        for number, row in read_rows(path, subset, part, revision):
             for column in filter(None, (question, answer, difficulty)):
                 if column not in row:
                     raise ColdstartError(

@@ -4,16 +4,14 @@
 
 Small enough to be learned from nothing on two cores, and shaped so that thinking pays: a model with one forward pass
 for each token cannot add up twelve steps, a model that writes them down can, and a thought that is cut has already
-ruled out most positions. Labels are a window of the alphabet that starts anywhere, so that every label is met equally
-often at every length; there are more labels (26) than the longest walk has steps, so that a window never wraps onto
-itself.
+ruled out most positions.
 """
 
 from random import Random
 
+from pipeline.problems.labels import LABELS, draw_labels
 from pipeline.problems.problem import Family, Language, Problem, Step
 
-LABELS = "abcdefghijklmnopqrstuvwxyz"
 RING = 10
 MOVES = (-2, -1, 1, 2)
 WORDING: dict[Language, str] = {"en": "start {start} {steps}. find x", "zh": "开始 {start} {steps}。求x"}
@@ -31,12 +29,12 @@ class Walk(Family):
 
     def make(self, rng: Random, difficulty: int, language: Language) -> Problem:
         """``difficulty`` is the number of steps, 1 to 26."""
-        start, first = rng.randrange(RING), rng.randrange(len(LABELS))
+        start, labels = rng.randrange(RING), draw_labels(rng, difficulty)
         moves = [0 if rng.random() < self.zero_share else rng.choice(MOVES) for _ in range(difficulty)]
         position, steps = start, []
-        for index, move in enumerate(moves):
+        for label, move in zip(labels, moves, strict=True):
             position = (position + move) % RING
-            steps.append(Step(f"{LABELS[(first + index) % len(LABELS)]}{move:+d}", str(position)))
+            steps.append(Step(f"{label}{move:+d}", str(position)))
         return Problem(
             family=self.name,
             question=WORDING[language].format(start=start, steps=" ".join(step.text for step in steps)),

@@ -11,6 +11,7 @@ from pipeline.chat.parse import Completion
 from pipeline.problems import Language, verify
 from pipeline.problems.instructions import followed
 from pipeline.problems.prompts import Prompt
+from pipeline.rewards.sorting import sorting_distance, sorting_inclusion
 
 Reward = Callable[[Completion, Prompt], float | None]
 
@@ -54,9 +55,9 @@ def mode(completion: Completion, prompt: Prompt) -> float:
 
 
 def instruction(completion: Completion, prompt: Prompt) -> float:
-    """1 when the answer is the boxed value with just the extra that was asked for: an unasked extra costs as much."""
+    """1 when the answer is the boxed value with just the extras that were asked for: an unasked one costs as much."""
     boxed = completion.boxed
-    return float(boxed is not None and followed(completion.answer, boxed, prompt.instruction, prompt.language))
+    return float(boxed is not None and followed(completion.answer, boxed, prompt.instructions, prompt.language))
 
 
 REWARDS: dict[str, Reward] = {
@@ -65,4 +66,6 @@ REWARDS: dict[str, Reward] = {
     "language": language,
     "mode": mode,
     "instruction": instruction,
+    "sorting_distance": sorting_distance,
+    "sorting_inclusion": sorting_inclusion,
 }

@@ -12,7 +12,7 @@ from pipeline.generation.complete import Completer, Judged
 from pipeline.generation.loop import generate
 from pipeline.generation.sampling import GREEDY
 from pipeline.problems import Family, Problem
-from pipeline.problems.instructions import INSTRUCTIONS
+from pipeline.problems.instructions import obey
 from pipeline.problems.prompts import Prompt, PromptMix, mixed_prompt, plain_prompt
 
 Row = dict[str, Any]
@@ -24,8 +24,8 @@ def _row(prompt: Prompt, completion: str, untrained: str = "") -> Row:
 
 def _answer(boxed: str, prompt: Prompt, followed: float, rng: Random) -> str:
     answer = f"\\boxed{{{boxed}}}"
-    if prompt.instruction and rng.random() < followed:
-        return INSTRUCTIONS[prompt.instruction].obey(answer, prompt.language)
+    if prompt.instructions and rng.random() < followed:
+        return obey(answer, prompt.instructions, prompt.language)
     return answer
 
 
