@@ -47,7 +47,6 @@ def run(settings: Settings, request: Request, tracker: Tracker) -> dict[str, Any
 
     from pipeline.chat.encode import render_prompt
     from pipeline.models import load_model, save_model
-    from pipeline.problems import make_family
     from pipeline.training.arguments import trainer_arguments
     from pipeline.training.callbacks import TrackerCallback
     from pipeline.training.checkpoints import train
@@ -57,10 +56,7 @@ def run(settings: Settings, request: Request, tracker: Tracker) -> dict[str, Any
     model, tokenizer = load_model(request.input("student"))
     teacher, teacher_tokenizer = load_model(request.input("teacher"))
     check_vocabularies(tokenizer, teacher_tokenizer, request.stage)
-    family = make_family(settings.family, settings.family_options)
-    prompts = draw_prompts(
-        family, settings.max_steps * settings.batch_size, settings.difficulty, settings.mix, request.seed
-    )
+    prompts = draw_prompts(settings, settings.mix, settings.max_steps * settings.batch_size, request.seed)
     trainer = RolloutDistillationTrainer(
         model=model,
         teacher_model=teacher,

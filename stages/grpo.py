@@ -92,12 +92,12 @@ def run(settings: Settings, request: Request, tracker: Tracker) -> dict[str, Any
     # Exactly as many prompts as the steps have groups: a second epoch inside TRL's sampler would come in another order
     # after a resume.
     count = settings.max_steps * settings.batch_size // settings.num_generations
-    family = make_family(settings.family, settings.family_options)
     if "problems" in request.inputs:
+        family = make_family(settings.family, settings.family_options)
         problems = [Problem.from_row(row["problem"]) for row in read_rows(request.input("problems"))]
         prompts = repeat_problems(family, problems, count, settings.mix, request.seed)
     else:
-        prompts = draw_prompts(family, count, settings.difficulty, settings.mix, request.seed)
+        prompts = draw_prompts(settings, settings.mix, count, request.seed)
     data = Dataset.from_list(
         [
             {"prompt": render_prompt(tokenizer, prompt.messages), "row": json.dumps(prompt.as_row())}

@@ -34,8 +34,6 @@ class Settings(ProblemSettings):
     """Non-thinking rows for each thinking one."""
     no_think_options: dict[str, Any] | None = None
     """Family options of the non-thinking rows' problems; the thinking rows' when null."""
-    no_think_difficulty: list[int] | None = None
-    """Their difficulty; the thinking rows' when null. What has no answer without thought teaches noise."""
     cut_ratio: float = 0.1
     """Cut thoughts for each thinking row. Many of them make a model hedge after complete thoughts too."""
     instructions: float = 0.5
@@ -81,9 +79,8 @@ def run(settings: Settings, request: Request, tracker: Tracker) -> dict[str, Any
     thinking = [think_row(item, mix, settings.followed, family, rng) for item in kept]
     count = round(settings.no_think_ratio * len(kept))
     options = settings.family_options if settings.no_think_options is None else settings.no_think_options
-    easiest, hardest = settings.no_think_difficulty or settings.difficulty
     others = make_family(settings.family, options).sample(
-        count, "train", (easiest, hardest), derive_seed(request.seed, "no_think")
+        count, "train", (low, high), derive_seed(request.seed, "no_think")
     )
     silent = [no_think_row(problem, mix, settings.followed, family, rng) for problem in others]
     cut = cut_rows(

@@ -34,12 +34,10 @@ def run(settings: Settings, request: Request, tracker: Tracker) -> dict[str, Any
     from pipeline.generation.complete import Completer
     from pipeline.generation.sampling import Sampling
     from pipeline.models import load_model
-    from pipeline.problems import make_family
     from pipeline.training.data import contamination, draw_prompts, rejection
     from pipeline.training.fusion import cut_rows
 
-    family = make_family(settings.family, settings.family_options)
-    prompts = draw_prompts(family, settings.prompts, settings.difficulty, settings.mix, request.seed)
+    prompts = draw_prompts(settings, settings.mix, settings.prompts, request.seed)
     completer = Completer(*load_model(request.input("model")), settings.max_new_tokens, settings.stop_sentence)
     judged = completer.complete(
         prompts, Sampling(temperature=settings.temperature, top_p=settings.top_p), request.seed, settings.k

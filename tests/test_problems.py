@@ -262,8 +262,10 @@ def test_conversations_change_their_flag(rng):
 
 def test_mixed_prompts_ask_for_the_mode_they_say(rng):
     family = make_family("walk")
-    mix = PromptMix(no_think=0.5, flagged=0.5, instructions=0.5, multi_turn=0.5)
-    prompts = [mixed_prompt(family.draw(rng, "train", (1, 5)), mix, family, rng) for _ in range(400)]
+    mix = PromptMix(flagged=0.5, instructions=0.5, multi_turn=0.5)
+    prompts = [
+        mixed_prompt(family.draw(rng, "train", (1, 5)), mode, mix, family, rng) for mode in ("think", "no_think") * 200
+    ]
     for prompt in prompts:
         assert resolve_mode(prompt.messages) == prompt.mode
         assert Prompt.from_row(json.loads(json.dumps(prompt.as_row()))) == prompt

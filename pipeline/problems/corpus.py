@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from random import Random
 
 from pipeline.chat.modes import MODES, with_flag
+from pipeline.chat.parse import render_completion
 from pipeline.problems.instructions import ask, draw_instructions, obey
 from pipeline.problems.problem import Family, Language, Problem
 from pipeline.problems.thoughts import write_thought
@@ -22,7 +23,9 @@ class CorpusSettings:
     direct_short: float = 0.4
     """Share of direct answers with at most two steps: the only ones that can be learned."""
     chat: float = 0.35
-    """Share of problems in chat form, without think tags: those are the cold start's to teach."""
+    """Share of problems in chat form."""
+    think_blocks: float = 0.0
+    """Share of thoughts that stand in a think block. None where a cold start teaches it; for RL on the base some."""
     tags: float = 0.3
     """Share of problems that carry /think or /no_think as noise, so that the tags stay harmless until fusion."""
     instructions: float = 0.2
@@ -63,8 +66,13 @@ def write_document(family: Family, settings: CorpusSettings, rng: Random, hardes
             answer = obey(answer, instructions, problem.language)
     if rng.random() < settings.tags:
         question = with_flag(question, rng.choice(MODES))
-    response = answer if direct else f"{_thought(problem, settings, rng)}\n\n{answer}"
-    return Document(question, response, chat=rng.random() < settings.chat)
+    chat = rng.random() < settings.chat
+    if direct:
+        return Document(question, answer, chat)
+    thought = _thought(problem, settings, rng)
+    if rng.random() < settings.think_blocks:
+        return Document(question, render_completion(thought, answer), chat)
+    return Document(question, f"{thought}\n\n{answer}", chat)
 
 
 def _thought(problem: Problem, settings: CorpusSettings, rng: Random) -> str:

@@ -1,4 +1,4 @@
-"""Rows of problem files, whatever they are kept in: JSONL, Parquet, a saved Hugging Face data set, or one on the hub."""
+"""Rows of problem files, whatever they are kept in: JSONL, Parquet, a Hugging Face data set saved or on the hub."""
 
 import json
 from collections.abc import Iterator

@@ -19,6 +19,8 @@ class PromptMix:
 
     no_think: float = 0.0
     """Share that asks not to think."""
+    no_think_options: dict[str, Any] | None = None
+    """Family options of the problems that are not to be thought about; those of the others when null."""
     flagged: float = 0.0
     """Share of thinking prompts that say ``/think``; the rest carry no flag, and thinking is the default. A prompt
     that asks not to think always says so, here or in an earlier turn."""
@@ -87,9 +89,8 @@ def changing_prompt(problem: Problem, family: Family, rng: Random, mix: PromptMi
     return Prompt(messages, problem, resolve_mode(messages))
 
 
-def mixed_prompt(problem: Problem, mix: PromptMix, family: Family, rng: Random) -> Prompt:
-    """A prompt drawn from the mix."""
-    mode: Mode = "no_think" if rng.random() < mix.no_think else "think"
+def mixed_prompt(problem: Problem, mode: Mode, mix: PromptMix, family: Family, rng: Random) -> Prompt:
+    """A prompt in this mode, the rest drawn from the mix."""
     instructions = draw_instructions(rng, mix.pairs) if rng.random() < mix.instructions else ()
     history: list[Message] = []
     if rng.random() < mix.multi_turn:

@@ -4,19 +4,29 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from pipeline.problems import Family, Problem
+from pipeline.chat.modes import Mode
+from pipeline.problems import Family, Problem, Split, make_family
 from pipeline.problems.prompts import Prompt, PromptMix, mixed_prompt
+from pipeline.problems.settings import ProblemSettings
 from pipeline.seeds import derive_seed
 
 if TYPE_CHECKING:
     from pipeline.generation.complete import Judged
 
 
-def draw_prompts(family: Family, count: int, difficulty: Sequence[int], mix: PromptMix, seed: int) -> list[Prompt]:
-    """``count`` prompts of training problems, with modes, instructions and earlier turns drawn from the mix."""
-    rng = Random(derive_seed(seed, "mix"))
-    problems = family.sample(count, "train", (difficulty[0], difficulty[1]), derive_seed(seed, "problems"))
-    return [mixed_prompt(problem, mix, family, rng) for problem in problems]
+def draw_prompts(
+    settings: ProblemSettings, mix: PromptMix, count: int, seed: int, split: Split = "train"
+) -> list[Prompt]:
+    """``count`` prompts of new problems, with modes, instructions and earlier turns drawn from the mix."""
+    family, rng = make_family(settings.family, settings.family_options), Random(derive_seed(seed, "mix"))
+    modes = [_draw_mode(mix, rng) for _ in range(count)]
+    low, high = settings.difficulty
+    problems = family.sample(count, split, (low, high), derive_seed(seed, "problems"))
+    if mix.no_think_options is not None:
+        easier = make_family(settings.family, mix.no_think_options)
+        others = easier.sample(count, split, (low, high), derive_seed(seed, "no_think"))
+        problems = [o if mode == "no_think" else p for p, o, mode in zip(problems, others, modes, strict=True)]
+    return [mixed_prompt(problem, mode, mix, family, rng) for problem, mode in zip(problems, modes, strict=True)]
 
 
 def repeat_problems(family: Family, problems: Sequence[Problem], count: int, mix: PromptMix, seed: int) -> list[Prompt]:
@@ -25,7 +35,11 @@ def repeat_problems(family: Family, problems: Sequence[Problem], count: int, mix
     chosen: list[Problem] = []
     while len(chosen) < count:
         chosen += rng.sample(list(problems), len(problems))
-    return [mixed_prompt(problem, mix, family, rng) for problem in chosen[:count]]
+    return [mixed_prompt(problem, _draw_mode(mix, rng), mix, family, rng) for problem in chosen[:count]]
+
+
+def _draw_mode(mix: PromptMix, rng: Random) -> Mode:
+    return "no_think" if rng.random() < mix.no_think else "think"
 
 
 def contamination(rows: Sequence[Mapping[str, Any]]) -> int:

@@ -1,7 +1,6 @@
 """The rows of thinking-mode fusion: one function for each kind."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -34,14 +33,14 @@ def think_row(item: Judged, mix: PromptMix, followed: float, family: Family, rng
 
     ``followed``: the share of instructions that the answer obeys.
     """
-    prompt = mixed_prompt(item.prompt.problem, replace(mix, no_think=0.0), family, rng)
+    prompt = mixed_prompt(item.prompt.problem, "think", mix, family, rng)
     answer = _answer(item.prompt.problem.answer, prompt, followed, rng)
     return _row(prompt, render_completion(item.completion.thought, answer))
 
 
 def no_think_row(problem: Problem, mix: PromptMix, followed: float, family: Family, rng: Random) -> Row:
     """The empty block and the gold answer."""
-    prompt = mixed_prompt(problem, replace(mix, no_think=1.0), family, rng)
+    prompt = mixed_prompt(problem, "no_think", mix, family, rng)
     return _row(prompt, render_completion("", _answer(problem.answer, prompt, followed, rng)))
 
 

@@ -5,22 +5,15 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from pipeline.evaluation.figures import mean
 from pipeline.generation.complete import Completer
 from pipeline.generation.sampling import Sampling
-from pipeline.problems import make_family
-from pipeline.problems.prompts import mixed_prompt
 from pipeline.seeds import derive_seed
 from pipeline.training.callbacks import Gate
+from pipeline.training.data import draw_prompts
 from pipeline.training.settings import GateSettings
 
 
 def chat_gate(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, settings: GateSettings, seed: int) -> Gate:
     """A function that measures the model as it stands. The problems and their random streams are the same each time."""
-    from random import Random
-
-    family = make_family(settings.family, settings.family_options)
-    low, high = settings.difficulty
-    rng = Random(derive_seed(seed, "gate"))
-    problems = family.sample(settings.problems, "validation", (low, high), derive_seed(seed, "gate"))
-    prompts = [mixed_prompt(problem, settings.mix, family, rng) for problem in problems]
+    prompts = draw_prompts(settings, settings.mix, settings.problems, derive_seed(seed, "gate"), "validation")
     completer = Completer(model, tokenizer, settings.max_new_tokens)
 
     def measure() -> dict[str, float]:
