@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from pipeline.errors import ColdstartError, nearest
+from pipeline.every import apply_every
 from pipeline.runner.graph import Graph, build_graph
 from pipeline.runner.plan import Selection
 
@@ -20,10 +22,11 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 RESERVED = {
     "name", "runs_dir", "seed", "only", "until", "rerun", "model", "problems", "rewards", "budgets", "out",
     "verify", "threads", "wandb", "recipe", "scale", "stages", "evaluation", "tuning", "experiment", "debug",
-    "recipe_name", "scale_name", "shared",
+    "recipe_name", "scale_name", "shared", "every",
 }  # fmt: skip
 
 
+OPEN_GROUPS = ("stages.", "every.", "evaluation.")
 UNUSED_UNLESS_READ = ("model", "problems", "out")
 """Root words that a recipe, scale or tuning must interpolate for them to mean anything."""
 WANDB_MODES = ("disabled", "offline", "online")
@@ -52,13 +55,13 @@ class RunConfig:
 
 
 def stage_overrides(arguments: Sequence[str]) -> list[str]:
-    """Let ``stages.<name>.<key>=value`` and ``evaluation.<key>=value`` set what the YAML does not list.
+    """Let ``stages.``, ``every.`` and ``evaluation.<key>=value`` set what the YAML does not list.
 
     Hydra wants ``++`` for that.
 
     Whether the stage and the key exist is checked against the recipe and the mechanism, which Hydra does not know.
     """
-    return [f"++{item}" if item.startswith(("stages.", "evaluation.")) and "=" in item else item for item in arguments]
+    return [f"++{item}" if item.startswith(OPEN_GROUPS) and "=" in item else item for item in arguments]
 
 
 def check_root(arguments: Sequence[str]) -> None:
@@ -90,6 +93,7 @@ def read_config(cfg: DictConfig) -> RunConfig:
             )
     if not root.get("stages"):
         raise ColdstartError("the recipe has no stages")
+    root = apply_every(root, HydraConfig.get().overrides.task)
     recipe, scale = root["recipe_name"], root["scale_name"]
     given = root["seed"]
     if given is not None and (isinstance(given, bool) or not isinstance(given, int)):

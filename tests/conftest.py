@@ -62,11 +62,11 @@ def composed():
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import open_dict
 
-    from pipeline.compose import conf_dir, stage_overrides
+    from pipeline import compose
 
     def compose_config(*overrides):
-        with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
-            cfg = hydra.compose("config", stage_overrides(overrides), return_hydra_config=True)
+        with hydra.initialize_config_dir(str(compose.conf_dir()), version_base="1.3"):
+            cfg = hydra.compose("config", compose.stage_overrides(overrides), return_hydra_config=True)
         HydraConfig.instance().set_config(cfg)  # for ${hydra:runtime.choices.recipe}
         with open_dict(cfg):
             del cfg["hydra"]

@@ -11,7 +11,7 @@ from pipeline.chat.modes import MODES, with_flag
 from pipeline.chat.parse import render_completion
 from pipeline.problems.instructions import ask, draw_instructions, obey
 from pipeline.problems.problem import Family, Language, Problem
-from pipeline.problems.thoughts import write_thought
+from pipeline.problems.thoughts import Thought, write_thought
 
 
 @dataclass
@@ -26,6 +26,8 @@ class CorpusSettings:
     """Share of problems in chat form."""
     think_blocks: float = 0.0
     """Share of thoughts that stand in a think block. None where a cold start teaches it; for RL on the base some."""
+    think_stop: float = 0.0
+    """Probability, after each step of those, that the thought ends there and answers the value reached."""
     tags: float = 0.3
     """Share of problems that carry /think or /no_think as noise, so that the tags stay harmless until fusion."""
     instructions: float = 0.2
@@ -69,15 +71,16 @@ def write_document(family: Family, settings: CorpusSettings, rng: Random, hardes
     chat = rng.random() < settings.chat
     if direct:
         return Document(question, answer, chat)
-    thought = _thought(problem, settings, rng)
-    if rng.random() < settings.think_blocks:
-        return Document(question, render_completion(thought, answer), chat)
-    return Document(question, f"{thought}\n\n{answer}", chat)
+    if settings.think_blocks and rng.random() < settings.think_blocks:
+        thought = _thought(problem, settings, rng, settings.think_stop)
+        answer = answer.replace(f"{{{problem.answer}}}", f"{{{thought.value}}}")
+        return Document(question, render_completion(thought.text, answer), chat)
+    return Document(question, f"{_thought(problem, settings, rng).text}\n\n{answer}", chat)
 
 
-def _thought(problem: Problem, settings: CorpusSettings, rng: Random) -> str:
+def _thought(problem: Problem, settings: CorpusSettings, rng: Random, stop: float = 0.0) -> Thought:
     keeps = rng.random() < settings.same_language
     languages: tuple[Language, Language] = ("en", "zh")
     language = problem.language if keeps else rng.choice(languages)
     mix = 0.5 if rng.random() < settings.mix else 0.0
-    return write_thought(problem, rng, mix=mix, language=language).text
+    return write_thought(problem, rng, mix=mix, stop=stop, language=language)
