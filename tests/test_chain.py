@@ -82,6 +82,9 @@ def test_every_stage_is_done_and_evaluated(run):
         metrics = stages[name]["metrics"]
         assert 0 <= metrics["mode_following"] <= 1
         assert 0 <= metrics["instruction_following"] <= 1
+        assert {"alone", "in_pairs", "en", "zh", "think", "no_think", "begin_with"} <= set(metrics["instruction_by"])
+        low, high = metrics["think_follow"]["ci95"]
+        assert low <= metrics["think_follow"]["share"] <= high
         assert [point["budget"] for point in metrics["budget"]] == [0, 2, 4, 6, 8, 10]
         assert all({"accuracy", "ci95", "n", "forced", "fits_or_chance"} <= set(point) for point in metrics["budget"])
     for name in ("reasoning_rl", "general_rl"):
@@ -246,3 +249,57 @@ def test_an_altered_artifact_is_refused(copy):
     assert done.returncode == 2
     assert "model.safetensors was altered" in done.stderr
     assert "rerun=fusion" in done.stderr
+
+
+def stage_status(folder: Path) -> dict[str, str]:
+    return {stage["name"]: stage["status"] for stage in read(folder / "ledger.json")["stages"]}
+
+
+def test_a_second_student_is_yaml_alone(copy):
+    examples = ["--config-dir", str(ROOT / "docs" / "examples"), "experiment=second_student"]
+    coldstart("run", *examples, "scale=nano", f"runs_dir={copy.parent}", "stages.student_small.max_steps=300")
+    status = stage_status(copy)
+    made = {name for name, state in status.items() if state == "done"}
+    small = ("student_small", "distill_small_offline", "distill_small")
+    assert made == {*small, *(f"{name}_eval" for name in small)}
+    metrics = {stage["name"]: stage["metrics"] for stage in read(copy / "ledger.json")["stages"]}
+    assert metrics["distill_small"]["parameters"] < metrics["distill"]["parameters"]
+
+
+def test_a_recipe_of_ones_own_starts_from_any_checkpoint(run, tmp_path):
+    examples = ["--config-dir", str(ROOT / "docs" / "examples"), "recipe=expert_iteration"]
+    easy = ["every.sample.difficulty=[1,3]", "evaluation.difficulty=[1,3]", "evaluation.problems=48"]
+    coldstart("run", *examples, *easy, f"model={run / 'cold_start' / 'model'}", f"runs_dir={tmp_path}")
+    metrics = {s["name"]: s["metrics"] for s in read(tmp_path / "expert_iteration-tiny" / "ledger.json")["stages"]}
+    assert metrics["round_2"]["think"]["accuracy"] > metrics["start"]["think"]["accuracy"]
+
+
+def test_r1_zero_learns_without_any_supervised_stage(tmp_path):
+    coldstart("run", "recipe=r1_zero", "scale=nano", f"runs_dir={tmp_path}")
+    ledger = read(tmp_path / "r1_zero-nano" / "ledger.json")
+    assert ledger["recipe"] == "r1_zero"
+    stages = {stage["name"]: stage for stage in ledger["stages"]}
+    assert {stage["uses"] for stage in stages.values()} == {"pretrain", "select_problems", "grpo", "evaluate"}
+    before, after = (stages[name]["metrics"]["think"] for name in ("base", "reasoning_rl"))
+    assert after["format"] > before["format"]
+    assert stages["reasoning_rl"]["metrics"]["last"]["reward"] > stages["reasoning_rl"]["metrics"]["first"]["reward"]
+
+
+def test_several_seeds_by_multirun(tmp_path):
+    short = ["until=base", "stages.base.max_steps=40", "stages.base.decay_steps=10", "evaluation.problems=12"]
+    coldstart("run", "--multirun", "seed=1,2", "scale=nano", f"runs_dir={tmp_path}", *short)
+    first, second = (read(tmp_path / f"qwen3-nano-s{seed}" / "base" / "manifest.json") for seed in (1, 2))
+    assert first["content"] != second["content"]
+    assert read(tmp_path / "qwen3-nano-s2" / "ledger.json")["seed"] == 2
+
+
+def test_debug_runs_every_stage_in_a_folder_of_its_own(copy):
+    """The base is the finished run's, as a preset's few steps would teach it nothing."""
+    shutil.copytree(copy, copy.parent / "qwen3-nano-debug")
+    coldstart("run", "scale=nano", "debug=short", f"runs_dir={copy.parent}")
+    folder = copy.parent / "qwen3-nano-debug"
+    status = stage_status(folder)
+    assert status["base"] == "cached"
+    assert status["reasoning_rl"] == status["distill_eval"] == "done"
+    assert read(folder / "reasoning_rl" / "manifest.json")["metrics"]["steps"] == 3
+    assert (folder / "report.md").is_file()

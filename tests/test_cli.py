@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 from pipeline.errors import ColdstartError
 
 ROOT = Path(__file__).resolve().parents[1]
+CONF = ROOT / "conf"
 STAGES = [
     "base", "base_eval", "cold_start_data", "cold_start", "cold_start_eval", "rl_problems", "reasoning_rl",
     "reasoning_rl_eval", "fusion_data", "fusion", "fusion_eval", "general_rl", "general_rl_eval", "student",
@@ -135,6 +136,30 @@ def test_nonsense_is_refused_by_the_name_of_its_setting(compose, override, said)
 
 
 # Settings
+
+PRESETS = [
+    f"{folder.name}={path.stem}" for folder in (CONF / "experiment", CONF / "debug") for path in folder.glob("*.yaml")
+]
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+def test_every_preset_composes(compose, preset):
+    assert "distill_eval" in compose(preset).graph.stages
+
+
+@pytest.mark.parametrize("family", ["addition", "sorting", "counting"])
+def test_an_experiment_is_about_its_family_in_every_stage(compose, family):
+    config = compose(f"experiment={family}")
+    asked = [stage.settings["family"] for stage in config.graph if "family" in stage.settings]
+    gates = [stage.settings["gate"]["family"] for stage in config.graph if stage.uses == "sft"]
+    assert {*asked, *gates} == {family}
+
+
+def test_the_debug_preset_has_a_run_folder_of_its_own(compose):
+    config = compose("debug=short")
+    assert config.folder.name == "qwen3-tiny-debug"
+    assert config.graph["general_rl"].settings["max_steps"] == 3
+    assert compose("debug=short", "name=mine").folder.name == "mine"
 
 
 def test_the_default_is_qwen3_at_tiny_scale(compose):

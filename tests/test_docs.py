@@ -96,7 +96,9 @@ def with_examples(compose, tmp_path, monkeypatch):
             copy = tmp_path / "conf" / path.relative_to(folder)
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
-    recipe.write_text(block("docs/extending.md", "yaml", "# @package _global_\n# my_conf/recipe/short.yaml"), encoding="utf-8")
+    recipe.write_text(
+        block("docs/extending.md", "yaml", "# @package _global_\n# my_conf/recipe/short.yaml"), encoding="utf-8"
+    )
     monkeypatch.setattr(module, "conf_dir", lambda: tmp_path / "conf")
     return compose
 
