@@ -101,7 +101,7 @@ VERBS: dict[str, Callable[[RunConfig], None]] = {"run": run, "plan": plan}
 
 def report_writer(folder: Path) -> Callable[[dict[str, Any]], None]:
     def write(ledger: dict[str, Any]) -> None:
-        from pipeline.report.markdown import write_report
+        from pipeline.report.write import write_report
 
         write_report(folder, ledger)
 
