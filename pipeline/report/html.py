@@ -31,4 +31,4 @@ def render_html(contents: Contents, figures: dict[str, str]) -> str:
 
 def code(text: str) -> Markup:
     """Text of ours with names in backticks, which Markdown takes as they are: escaped, and the names set as code."""
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text)))
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))

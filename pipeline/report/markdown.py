@@ -25,7 +25,8 @@ def render_markdown(contents: Contents) -> str:
         parts.append("### The same stages in the paper")
         parts.append("Other models, other problems: directions compare, levels do not.")
     for paper, table in contents.papers:
-        parts += [f"[{paper.paper}]({paper.link}), {paper.table}. {paper.note}".strip(), _table(table)]
+        source = f"{paper.model}: [{paper.paper}]({paper.link}), {paper.table}. {paper.note}"
+        parts += [source.strip(), _table(table)]
     if contents.budget:
         parts += ["## Accuracy against the thinking budget", f"![budget curve]({PICTURES}/budget.png)"]
         parts.append(_table(contents.budget.table))

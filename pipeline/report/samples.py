@@ -143,7 +143,7 @@ def read_sample(row: Row, stop_sentence: str) -> Sample:
     if share is not None and tokens:
         facts.append(f"{100 * share:.0f}% {NAMES.get(row.get('language', ''), 'in its language')}")
     if row["part"].startswith("budget_") and not row.get("cut"):
-        facts.append("fits")
+        facts.append("the thought fits")
     if row.get("truncated"):
         facts.append("ran out of tokens")
     return Sample(row["part"], verdict, fault or "", ", ".join(facts), text, thought, shorten(answer.strip("\n")))

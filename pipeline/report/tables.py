@@ -138,12 +138,9 @@ def curve_table(stages: Sequence[Stage]) -> Table:
     for key in sorted(keys, key=lambda key: (key in CURVES, keys.index(key))):
         cells = [Cell("" if end.get(key) is None else f"{end[key]:.{1 if key == 'length' else 3}f}") for end in ends]
         rows.append(Row(CURVES.get(key, key.removeprefix("rewards/")), cells))
-    windows = [stage["metrics"].get("curve_window") for stage in stages]
-    groups = [
-        (stage["name"] + (f", means of {window} steps" if window else ""), 2)
-        for stage, window in zip(stages, windows, strict=True)
-    ]
-    return Table(["", *("first", "last") * len(stages)], rows, [("", 1), *groups])
+    windows = [stage["metrics"].get("curve_window", "") for stage in stages]
+    head = [f"{end} {window}".strip() for window in windows for end in ("first", "last")]
+    return Table(["mean over steps", *head], rows, [("", 1), *((stage["name"], 2) for stage in stages)])
 
 
 def cost_table(ledger: Mapping[str, Any]) -> Table:
