@@ -74,7 +74,7 @@ def run(config: RunConfig) -> None:
             ran = run_graph(command, display)
     if ran:
         console.print(
-            f"{len(ran)} stage{'s' * (len(ran) != 1)} ran; see {config.folder}/report.md and ledger.json",
+            f"{len(ran)} stage{'s' * (len(ran) != 1)} ran; see {config.folder}/report.html and ledger.json",
             highlight=False,
         )
     else:
