@@ -457,6 +457,14 @@ def test_a_report_is_made_from_the_first_stage_on(tmp_path, done):
     assert "## What each stage cost" in text
 
 
+def test_r1_zero_stands_beside_its_paper(tmp_path):
+    page, _ = RunFolder(tmp_path / "run", ("base", "reasoning_rl"), "r1_zero").reports()
+    (rows,) = [table[2:] for table in page.tables if table[0][:2] == ["", "thinking"]]
+    assert [row[:3] for row in rows] == [
+        ["base DeepSeek-V3-Base", "15.6", "0.0"], ["reasoning_rl R1-Zero", "77.9 (+62.3)", "98.1 (+98.1)"],
+    ]  # fmt: skip
+
+
 def test_another_recipe_has_no_paper_and_needs_no_key(tmp_path):
     bare = {"base": {}, "reasoning_rl": {"think": {"accuracy": 0.5, "ci95": [0.4, 0.6]}}, "fusion": {"no_think": {}}}
     page, text = RunFolder(tmp_path / "run", ("base", "reasoning_rl", "fusion"), "mine", bare).reports()
