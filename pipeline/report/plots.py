@@ -83,15 +83,17 @@ def _budget_panel(panel: Axes, metrics: Mapping[str, Any], chance: float | None)
 
 def reward_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
     """The curves of an RL stage over its steps: reward components, their weighted sum, length and entropy."""
-    names = sorted({key.split("/")[1] for row in rows for key in row if _is_component(key)})
+    # In the recipe's order, which keeps a component's colour from one stage to the next.
+    names = list(dict.fromkeys(key.split("/")[1] for row in rows for key in row if _is_component(key)))
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(10.4, 2.7), layout="constrained")
+        figure = Figure(figsize=(10.4, 2.9), layout="constrained")
         panels = figure.subplots(1, 4, width_ratios=[1.5, 1, 1, 1])
         for index, name in enumerate(names):
             _curve(panels[0], rows, f"rewards/{name}/mean", COLOURS[index % len(COLOURS)], name)
         panels[0].set_title("rewards by component (0 to 1)")
         panels[0].set_ylim(-0.02, 1.05)
-        panels[0].legend(loc="lower right", ncols=2 if len(names) > 3 else 1, handlelength=1.2, columnspacing=1.0)
+        if names:  # below, as in the panel it hides a curve
+            figure.legend(loc="outside lower left", ncols=len(names), handlelength=1.4)
         singles = (
             ("reward", "reward (weighted sum)"),
             ("completions/mean_length", "completion length (tokens)"),
@@ -117,7 +119,7 @@ def _curve(panel: Axes, rows: Sequence[Mapping[str, Any]], key: str, colour: str
     if len(values) >= 3 * SMOOTH:
         panel.plot(steps, values, color=colour, alpha=0.25, linewidth=0.9)
         values = [sum(part) / len(part) for i in range(len(values)) if (part := values[max(0, i + 1 - SMOOTH) : i + 1])]
-    panel.plot(steps, values, color=colour, linewidth=1.5, label=label)
+    panel.plot(steps, values, color=colour, linewidth=1.5, label=label or None)
 
 
 def save_png(figure: Figure, path: Path) -> None:
