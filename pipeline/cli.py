@@ -74,7 +74,7 @@ def run(config: RunConfig) -> None:
             ran = run_graph(command, display)
     if ran:
         console.print(
-            f"{len(ran)} stage{'s' * (len(ran) != 1)} ran; see {config.folder}/report.md and ledger.json",
+            f"{len(ran)} stage{'s' * (len(ran) != 1)} ran; see {config.folder}/report.html and ledger.json",
             highlight=False,
         )
     else:
@@ -101,7 +101,7 @@ VERBS: dict[str, Callable[[RunConfig], None]] = {"run": run, "plan": plan}
 
 def report_writer(folder: Path) -> Callable[[dict[str, Any]], None]:
     def write(ledger: dict[str, Any]) -> None:
-        from pipeline.report.markdown import write_report
+        from pipeline.report.write import write_report
 
         write_report(folder, ledger)
 

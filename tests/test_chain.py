@@ -119,7 +119,9 @@ def test_every_figure_can_be_recomputed(run):
 
 
 def test_the_run_folder_is_as_documented(run):
-    assert {"config.yaml", "ledger.json", "log.txt", "report.md", "wandb"} <= {path.name for path in run.iterdir()}
+    assert {"config.yaml", "ledger.json", "log.txt", "report.html", "report.md", "wandb"} <= {
+        path.name for path in run.iterdir()
+    }
     assert (run / "report" / "budget.png").stat().st_size > 1000
     manifest = read(run / "reasoning_rl" / "manifest.json")
     assert manifest["stage"] == "reasoning_rl"

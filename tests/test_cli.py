@@ -248,6 +248,7 @@ def test_run_makes_the_run_folder_and_then_has_nothing_to_do(coldstart, tmp_path
         **dict.fromkeys(STAGES, "pending"), "cold_start_data": "done",
     }  # fmt: skip
     assert "cold_start_data" in (folder / "report.md").read_text()
+    assert "cold_start_data" in (folder / "report.html").read_text()
     assert "stage cold_start_data (write_thoughts)" in (folder / "log.txt").read_text()
     manifest = (folder / "cold_start_data" / "manifest.json").read_bytes()
     assert json.loads(manifest)["settings"]["rows"] == 48

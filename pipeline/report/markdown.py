@@ -1,161 +1,72 @@
-"""``report.md``: the ledger as tables, the budget curve, reward curves and real samples; made after each stage."""
+"""``report.md``: the contents of a report as Markdown, with its figures as PNG files beside it."""
 
-import json
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
-from pipeline.report.plots import plot_budget_curves, plot_reward_curves
+from pipeline.report.contents import Contents
+from pipeline.report.samples import Sample, Story
+from pipeline.report.tables import Table
 
 PICTURES = "report"
-SAMPLE_DIFFICULTY = 0.6
-"""The problem shown through all stages is this far up the range of difficulties: neither trivial nor the hardest."""
 
 
-def write_report(run: Path, ledger: Mapping[str, Any]) -> None:
-    """Write ``report.md`` and its pictures into a run folder."""
-    stages = [stage for stage in ledger["stages"] if stage["metrics"]]
-    pictures = run / PICTURES
-    pictures.mkdir(exist_ok=True)
+def render_markdown(contents: Contents) -> str:
+    """The text; its pictures are ``report/budget.png`` and ``report/<stage>.png``."""
     parts = [
-        f"# {run.name}",
-        f"Recipe `{ledger['recipe']}`, scale `{ledger['scale']}`, seed {ledger['seed']}; "
-        f"{ledger['wall_seconds']:.0f} seconds of compute behind what is here.",
+        f"# {contents.name}",
+        f"Recipe `{contents.recipe}`, scale `{contents.scale}`, seed {contents.seed}; {contents.seconds:,.0f} seconds "
+        f"of compute and {contents.tokens:,} tokens generated (evaluations not counted) are behind what is here.",
+        f"{contents.trained} {contents.outcome}".strip(),
         "Shares are in percent, with 95% intervals; *n* problems, *k* samples each. Every completion behind a figure "
         "is in `<stage>_eval/results/`.",
         "## What each stage gained",
-        _results_table(stages),
-        *_budget_part(stages, pictures),
-        *_reward_part(run, stages, pictures),
-        "## What each stage cost",
-        _cost_table(ledger["stages"]),
-        *_samples_part(run, stages),
+        _table(contents.results) if contents.results.rows else "Nothing is evaluated yet.",
     ]
-    (run / "report.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    if contents.papers:
+        parts.append("### The same stages in the paper")
+        parts.append("Other models, other problems: directions compare, levels do not.")
+    for paper, table in contents.papers:
+        source = f"{paper.model}: [{paper.paper}]({paper.link}), {paper.table}. {paper.note}"
+        parts += [source.strip(), _table(table)]
+    if contents.budget:
+        parts += ["## Accuracy against the thinking budget", f"![budget curve]({PICTURES}/budget.png)"]
+        parts.append(_table(contents.budget.table))
+    if contents.rewards:
+        pictures = [f"![{stage}]({PICTURES}/{stage}.png)" for stage in contents.rewards.rows]
+        parts += ["## Reinforcement learning", *pictures, _table(contents.rewards.table)]
+    if contents.instructions:
+        parts += ["## Instruction following by kind", _table(contents.instructions)]
+    if contents.stories:
+        parts += ["## One problem through all stages", "The first sample at the evaluation's settings, whatever it is."]
+    for story in contents.stories:
+        parts += _story(story)
+    parts += ["## What each stage cost", _table(contents.costs), "## To repeat it", f"```bash\n{contents.command}\n```"]
+    return "\n\n".join(parts) + "\n"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rows)]
-    return "\n".join(lines)
+def _table(table: Table) -> str:
+    head = list(table.head)
+    spans = [name for name, columns in table.groups for _ in range(columns)]
+    if spans:  # Markdown has one line of heads
+        head = [f"{group}: {name}" if group else name for group, name in zip(spans, head, strict=True)]
+    rows: list[Sequence[str]] = [head, ["---"] * len(head)]
+    for row in table.rows:
+        name = f"{row.name} ({', '.join(row.notes)})" if row.notes else row.name
+        rows.append([name, *(str(cell) for cell in row.cells)])
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
-def _percent(value: float | None) -> str:
-    return "" if value is None else f"{100 * value:.1f}"
-
-
-def _accuracy(metrics: Mapping[str, Any] | None) -> str:
-    if not metrics:
-        return ""
-    low, high = metrics["ci95"]
-    return f"{_percent(metrics['accuracy'])} [{_percent(low)}, {_percent(high)}]"
-
-
-def _results_table(stages: Sequence[Mapping[str, Any]]) -> str:
-    head = ["stage", "think", "no_think", "n × k", "format", "language", "modes", "instructions", "thought tokens"]
-    rows = []
-    for stage in stages:
-        metrics = stage["metrics"]
-        think = metrics.get("think")
-        if not think:
-            continue
-        rows.append(
-            [
-                stage["name"] + (" (capped)" if metrics.get("capped") else ""),
-                _accuracy(think),
-                _accuracy(metrics.get("no_think")),
-                f"{think['n']} × {think['k']}",
-                _percent(think.get("format")),
-                _percent(think.get("language")),
-                _percent(metrics.get("mode_following")),
-                _percent(metrics.get("instruction_following")),
-                f"{think['mean_thinking_tokens']:.1f}",
-            ]
-        )
-    return _table(head, rows) if rows else "Nothing is evaluated yet."
-
-
-def _budget_part(stages: Sequence[Mapping[str, Any]], pictures: Path) -> list[str]:
-    curves = {stage["name"]: stage["metrics"] for stage in stages if stage["metrics"].get("budget")}
-    if not curves:
-        return []
-    plot_budget_curves(curves, pictures / "budget.png")
-    budgets = [str(point["budget"]) for point in next(iter(curves.values()))["budget"]]
-    rows = [[name, *(_percent(point["accuracy"]) for point in metrics["budget"])] for name, metrics in curves.items()]
-    last = list(curves.values())[-1]["budget"]
-    if all("fits_or_chance" in point for point in last):
-        rows.append([f"thought fits, or chance ({list(curves)[-1]})", *(_percent(p["fits_or_chance"]) for p in last)])
-    return [
-        "## Accuracy against the thinking budget",
-        f"![budget curve]({PICTURES}/budget.png)",
-        _table(["budget (tokens)", *budgets], rows),
-    ]
-
-
-def _reward_part(run: Path, stages: Sequence[Mapping[str, Any]], pictures: Path) -> list[str]:
-    parts: list[str] = []
-    for stage in stages:
-        if "tokens_wasted" not in stage["metrics"]:
-            continue
-        lines = (run / stage["name"] / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-        plot_reward_curves(stage["name"], [json.loads(line) for line in lines], pictures / f"{stage['name']}.png")
-        parts.append(f"![{stage['name']}]({PICTURES}/{stage['name']}.png)")
-    return ["## Reinforcement learning", *parts] if parts else []
-
-
-def _cost_table(stages: Sequence[Mapping[str, Any]]) -> str:
-    rows = []
-    for stage in stages:
-        metrics = stage["metrics"]
-        wasted = metrics.get("tokens_wasted")
-        rows.append(
-            [
-                stage["name"],
-                stage["uses"],
-                stage["status"],
-                "" if stage["seconds"] is None else f"{stage['seconds']:.1f}",
-                str(metrics.get("steps", "")),
-                str(metrics.get("tokens_generated", "")),
-                ""
-                if not wasted
-                else ", ".join(f"{cause.replace('_', ' ')} {count}" for cause, count in wasted.items()),
-            ]
-        )
-    return _table(["stage", "uses", "status", "seconds", "steps", "tokens generated", "of them wasted"], rows)
-
-
-def _samples_part(run: Path, stages: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The same problem through all stages, in each language: the first sample of each, not a chosen one."""
-    shown: dict[str, list[dict[str, Any]]] = {}
-    for stage in stages:
-        path = run / f"{stage['name']}_eval" / "results" / "completions.jsonl"
-        if path.is_file():
-            shown[stage["name"]] = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    if not shown:
-        return []
-    parts = ["## One problem through all stages", "The first sample at the evaluation's settings, whatever it is."]
-    first = next(iter(shown.values()))
-    levels = sorted({row["difficulty"] for row in first})
-    level = levels[int(SAMPLE_DIFFICULTY * (len(levels) - 1))]
-    for language in ("en", "zh"):
-        chosen = next((r for r in first if (r["difficulty"], r["language"]) == (level, language)), None)
-        if chosen is None:
-            continue
-        question = chosen["prompt"][-1]["content"]
-        parts.append(f"### `{question}` (answer {chosen['gold']})")
-        for name, rows in shown.items():
-            for part in ("think", "no_think", "budget_12"):
-                row = next(
-                    (
-                        r
-                        for r in rows
-                        if r["part"] == part
-                        and r["sample"] == 0
-                        and r["prompt"][-1]["content"].removesuffix(" /think").removesuffix(" /no_think") == question
-                    ),
-                    None,
-                )
-                if row:
-                    verdict = "right" if row["correct"] else "wrong" if not row["fault"] else row["fault"]
-                    text = row["completion"].replace("```", "ʼʼʼ")
-                    parts.append(f"**{name}**, {part}: {verdict}\n\n```text\n{text}\n```")
+def _story(story: Story) -> list[str]:
+    parts = [f"### Answer {story.gold}", _fenced(story.question)]
+    for stage, samples in story.stages:
+        parts += [_sample(stage, story.parts[part], sample) for part, sample in samples.items()]
     return parts
+
+
+def _sample(stage: str, title: str, sample: Sample) -> str:
+    verdict = sample.fault or sample.verdict
+    facts = f" ({sample.facts})" if sample.facts else ""
+    return f"**{stage}**, {title}: {verdict}{facts}\n\n{_fenced(sample.text)}"
+
+
+def _fenced(text: str) -> str:
+    return "```text\n" + text.replace("```", "ʼʼʼ") + "\n```"
