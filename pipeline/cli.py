@@ -1,6 +1,8 @@
 """The command, ``coldstart VERB [hydra overrides]``: Hydra composes the settings, the verb does something with them."""
 
+import json
 import logging
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -31,6 +33,7 @@ def main() -> None:
     except ColdstartError as error:
         fail(str(error))
     sys.argv = [sys.argv[0], *stage_overrides(arguments)]
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's stop is an interruption, not a failure
 
     @hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")
     def entry(cfg: DictConfig) -> None:
@@ -53,6 +56,7 @@ def fail(message: str, status: int = 2) -> None:
 def run(config: RunConfig) -> None:
     """The recipe: skip what is complete, resume what is half done, run the rest."""
     from pipeline.progress import Display
+    from pipeline.runner.ledger import LEDGER
     from pipeline.runner.lock import locked
     from pipeline.runner.run import Run, run_graph
 
@@ -72,6 +76,8 @@ def run(config: RunConfig) -> None:
         )
         with Display(console, len(config.graph.stages)) as display:
             ran = run_graph(command, display)
+    if not (config.folder / "report.md").exists():
+        report_writer(config.folder)(json.loads((config.folder / LEDGER).read_text(encoding="utf-8")))
     if ran:
         console.print(
             f"{len(ran)} stage{'s' * (len(ran) != 1)} ran; see {config.folder}/report.html and ledger.json",
@@ -121,7 +127,11 @@ def log_to(path: Path, console: Console) -> Iterator[None]:
     logging.captureWarnings(True)
     try:
         yield
-    except ColdstartError:
+    except ColdstartError as error:
+        logger.error("%s", error)
+        raise
+    except KeyboardInterrupt:
+        logger.info("interrupted")
         raise
     except Exception:
         root.removeHandler(screen)

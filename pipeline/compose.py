@@ -65,13 +65,35 @@ def stage_overrides(arguments: Sequence[str]) -> list[str]:
 
 
 def check_root(arguments: Sequence[str]) -> None:
-    """Raises ColdstartError for an override whose first word is nothing at the root; Hydra's advice is to add it."""
-    groups = [path.name for path in conf_dir().iterdir() if path.is_dir()]
-    known = {*RESERVED, *groups, "hydra"}
+    """Raises ColdstartError for an override whose first word is nothing at the root (Hydra's advice is to add it), and
+    for a group's choice that is no file (Hydra's answer is a page)."""
+    choices = _group_choices([conf_dir(), *_config_dirs(arguments)])
+    known = {*RESERVED, *choices, "hydra"}
     for argument in arguments:
+        group, _, chosen = argument.partition("=")
+        for choice in chosen.split(",") if group in choices else ():
+            if choice not in (*choices[group], "null", ""):
+                raise ColdstartError(
+                    f"{group}={choice}: no such file in conf/{group}; {nearest(choice, choices[group])}"
+                )
         word = re.match(r"(\w+)[.@=]", argument)
         if word and word[1] not in known:
             raise ColdstartError(f"{word[1]}: no such setting at the root; {nearest(word[1], known)}")
+
+
+def _config_dirs(arguments: Sequence[str]) -> list[Path]:
+    """Folders of the user's own configuration, as Hydra's ``--config-dir`` names them."""
+    found = [arguments[i + 1] for i, item in enumerate(arguments[:-1]) if item in ("--config-dir", "-cd")]
+    found += [item.partition("=")[2] for item in arguments if item.startswith("--config-dir=")]
+    return [Path(item) for item in found]
+
+
+def _group_choices(roots: Sequence[Path]) -> dict[str, list[str]]:
+    choices: dict[str, list[str]] = {}
+    for root in roots:
+        for path in root.glob("*/*.yaml"):
+            choices.setdefault(path.parent.name, []).append(path.stem)
+    return choices
 
 
 def read_config(cfg: DictConfig) -> RunConfig:
@@ -107,6 +129,8 @@ def read_config(cfg: DictConfig) -> RunConfig:
         raise ColdstartError(f"until: {root['until']!r} is not the name of one stage; several are picked with only=")
     selection = Selection(only=_names(root["only"]), until=root["until"], rerun=_names(root["rerun"]))
     selection.check(graph)
+    if selection.only and selection.until:
+        raise ColdstartError("only= and until= both pick stages; give one of them")
     threads, wandb = root["threads"], root["wandb"]
     if not isinstance(threads, int) or isinstance(threads, bool) or threads < 1:
         raise ColdstartError(f"threads: {threads!r} is not a number of threads; give at least 1")

@@ -39,7 +39,8 @@ class Settings(ProblemSettings):
     instructions: float = 0.5
     followed: float = 0.5
     """Share of instructions that the rows obey."""
-    multi_turn: float = 0.15
+    multi_turn: float = 0.25
+    history_turns: list[int] = field(default_factory=lambda: [1, 2])
     history_difficulty: list[int] = field(default_factory=lambda: [1, 3])
     stop_sentence: dict[str, str] = field(default_factory=lambda: {"en": "", "zh": ""})
 
@@ -74,6 +75,7 @@ def run(settings: Settings, request: Request, tracker: Tracker) -> dict[str, Any
         flagged=settings.flagged,
         instructions=settings.instructions,
         multi_turn=settings.multi_turn,
+        history_turns=settings.history_turns,
         history_difficulty=settings.history_difficulty,
     )
     thinking = [think_row(item, mix, settings.followed, family, rng) for item in kept]

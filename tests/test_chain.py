@@ -66,6 +66,10 @@ def actions(*arguments: str) -> dict[str, str]:
     return found
 
 
+def stage_status(folder: Path) -> dict[str, str]:
+    return {stage["name"]: stage["status"] for stage in read(folder / "ledger.json")["stages"]}
+
+
 def test_every_stage_is_done_and_evaluated(run):
     ledger = read(run / "ledger.json")
     assert (ledger["recipe"], ledger["scale"], ledger["seed"]) == ("qwen3", "nano", 0)
@@ -223,6 +227,33 @@ def test_a_killed_stage_goes_on_to_the_same_weights(copy, stage):
     assert steps == sorted(steps), "no step is told twice"
 
 
+def test_a_schedulers_stop_is_no_failure(copy):
+    shutil.rmtree(copy / "base")
+    arguments = ["run", "scale=nano", f"runs_dir={copy.parent}", "only=base", "stages.base.save_steps=5"]
+    process = subprocess.Popen(
+        command(*arguments), cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 120
+    while not list((copy / "base" / "trainer").rglob("checkpoint-*/complete.json")):
+        assert process.poll() is None, "it ended before it could be stopped"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.terminate()
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert "the same command goes on from here" in said
+    assert stage_status(copy)["base"] == "pending"
+    assert actions(f"runs_dir={copy.parent}", "only=base")["base"] == "resumes"
+
+
+def test_a_deleted_report_comes_back(copy):
+    for name in ("report.md", "report.html"):
+        (copy / name).unlink()
+    assert "nothing to do" in coldstart("run", "scale=nano", f"runs_dir={copy.parent}")
+    assert (copy / "report.md").is_file()
+    assert (copy / "report.html").is_file()
+
+
 @pytest.mark.parametrize("stage", ["fusion", "reasoning_rl"])
 def test_no_checkpoint_stands_where_a_training_ended(copy, stage):
     """A kill between the last step and the seal would else resume there, and train on."""
@@ -251,10 +282,6 @@ def test_an_altered_artifact_is_refused(copy):
     assert done.returncode == 2
     assert "model.safetensors was altered" in done.stderr
     assert "rerun=fusion" in done.stderr
-
-
-def stage_status(folder: Path) -> dict[str, str]:
-    return {stage["name"]: stage["status"] for stage in read(folder / "ledger.json")["stages"]}
 
 
 def test_a_second_student_is_yaml_alone(copy):

@@ -5,7 +5,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from pipeline.chat.modes import MODES
 from pipeline.generation.complete import Judged
+from pipeline.problems import LANGUAGES
+from pipeline.problems.instructions import INSTRUCTIONS
 
 Z95 = 1.959964
 
@@ -103,11 +106,11 @@ def summarise(judged: Sequence[Judged], greedy_accuracy: float | None = None) ->
 
 
 def instruction_shares(judged: Sequence[Judged]) -> dict[str, float]:
-    """Share that followed, by kind (alone or in a pair), alone against in a pair, by language and by mode."""
-    groups: dict[str, list[bool]] = {}
+    """Share that followed: by kind (alone or in a pair), then alone and in pairs, by language and by mode."""
+    groups: dict[str, list[bool]] = {name: [] for name in (*INSTRUCTIONS, "alone", "in_pairs", *LANGUAGES, *MODES)}
     for item in judged:
         prompt = item.prompt
         number = "alone" if len(prompt.instructions) == 1 else "in_pairs"
         for name in (*prompt.instructions, number, prompt.language, prompt.mode):
-            groups.setdefault(name, []).append(item.instruction_followed)
-    return {name: mean(values) for name, values in sorted(groups.items())}
+            groups[name].append(item.instruction_followed)
+    return {name: mean(values) for name, values in groups.items() if values}

@@ -66,6 +66,7 @@ class Judged:
             "completion": self.completion.text,
             "answer": self.completion.boxed,
             "fault": self.completion.fault,
+            "formatted": self.formatted,
             "correct": self.correct,
             "language_share": self.language,
             "mode_followed": self.mode_followed,

@@ -9,7 +9,7 @@ from pipeline.problems.addition import Addition
 from pipeline.problems.counting import Counting
 from pipeline.problems.gym import ReasoningGym
 from pipeline.problems.mixture import Member, Mixture
-from pipeline.problems.problem import Family, Language, Problem, Split, Step, split_of
+from pipeline.problems.problem import LANGUAGES, Family, Language, Problem, Split, Step, split_of
 from pipeline.problems.sorting import Sorting
 from pipeline.problems.table import Table
 from pipeline.problems.walk import Walk
@@ -20,6 +20,7 @@ FAMILIES: dict[str, type[Family]] = {
 
 __all__ = [
     "FAMILIES",
+    "LANGUAGES",
     "Family",
     "Language",
     "Problem",

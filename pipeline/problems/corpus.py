@@ -10,7 +10,7 @@ from random import Random
 from pipeline.chat.modes import MODES, with_flag
 from pipeline.chat.parse import render_completion
 from pipeline.problems.instructions import ask, draw_instructions, obey
-from pipeline.problems.problem import Family, Language, Problem
+from pipeline.problems.problem import LANGUAGES, Family, Problem
 from pipeline.problems.thoughts import Thought, write_thought
 
 
@@ -80,7 +80,6 @@ def write_document(family: Family, settings: CorpusSettings, rng: Random, hardes
 
 def _thought(problem: Problem, settings: CorpusSettings, rng: Random, stop: float = 0.0) -> Thought:
     keeps = rng.random() < settings.same_language
-    languages: tuple[Language, Language] = ("en", "zh")
-    language = problem.language if keeps else rng.choice(languages)
+    language = problem.language if keeps else rng.choice(LANGUAGES)
     mix = 0.5 if rng.random() < settings.mix else 0.0
     return write_thought(problem, rng, mix=mix, stop=stop, language=language)

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal
 from pipeline.errors import ColdstartError
 
 Language = Literal["en", "zh"]
+LANGUAGES: tuple[Language, ...] = ("en", "zh")
 Split = Literal["train", "validation", "test", "all"]
 MAX_TRIES = 10_000
 
@@ -79,8 +80,7 @@ class Family(ABC):
     def draw(self, rng: Random, split: Split, difficulty: tuple[int, int], language: Language | None = None) -> Problem:
         """One problem of ``split``, its difficulty uniform in the closed range; any language unless one is given."""
         level = rng.randint(*difficulty)
-        languages: tuple[Language, Language] = ("en", "zh")
-        chosen: Language = rng.choice(languages) if language is None else language
+        chosen: Language = rng.choice(LANGUAGES) if language is None else language
         for _ in range(MAX_TRIES):
             problem = self.make(rng, level, chosen)
             if split in ("all", problem.split):

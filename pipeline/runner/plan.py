@@ -95,7 +95,7 @@ def plan_stage(
         return Step(stage, "cached", "complete", mark, manifest)
     why = _why(stage, manifest, contents, mark, unsure, forced)
     if mark and can_resume(run_folder / stage.name, mark):
-        return Step(stage, "resumes", "was interrupted", mark, manifest)
+        return Step(stage, "resumes", "has unfinished work", mark, manifest)
     if manifest and mark is None and not forced and why.startswith("input"):
         return Step(stage, "may run", why, mark, manifest)
     return Step(stage, "runs", why, mark, manifest)

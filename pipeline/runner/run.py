@@ -95,6 +95,10 @@ def run_graph(run: Run, watcher: Watcher) -> list[Step]:
         watcher.started(stage, step)
         try:
             manifest, seconds = _run_stage(stage, step, run, steps, watcher)
+        except KeyboardInterrupt:
+            del status[stage.name]  # neither failed nor running: it is still to be done
+            publish()
+            raise
         except BaseException:
             status[stage.name] = "failed"
             publish()
@@ -183,7 +187,14 @@ def versions() -> dict[str, str]:
     root = Path(__file__).resolve().parents[2]
     commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=False)
     if commit.returncode == 0:
-        found["git"] = commit.stdout.strip()
+        changed = subprocess.run(
+            ["git", "status", "--porcelain", "--untracked-files=no"],
+            cwd=root,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        found["git"] = commit.stdout.strip() + (" with changes" if changed.stdout.strip() else "")
     return found
 
 
