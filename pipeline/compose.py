@@ -82,9 +82,12 @@ def check_root(arguments: Sequence[str]) -> None:
 
 
 def _config_dirs(arguments: Sequence[str]) -> list[Path]:
-    """Folders of the user's own configuration, as Hydra's ``--config-dir`` names them."""
+    """Folders of the user's own configuration, as ``--config-dir`` or ``hydra.searchpath`` names them."""
     found = [arguments[i + 1] for i, item in enumerate(arguments[:-1]) if item in ("--config-dir", "-cd")]
-    found += [item.partition("=")[2] for item in arguments if item.startswith("--config-dir=")]
+    for item in arguments:
+        key, _, value = item.partition("=")
+        if key in ("--config-dir", "hydra.searchpath"):
+            found += [part.strip().removeprefix("file://") for part in value.strip("[]").split(",")]
     return [Path(item) for item in found]
 
 
