@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.problems.prompts import PromptMix
-from pipeline.problems.settings import ProblemSettings
+from pipeline.problems.settings import PROBLEM_FILES, ProblemSettings
 from pipeline.runner.mechanism import Input, Mechanism
 from pipeline.runner.request import Request
 from pipeline.tracking import Tracker
@@ -36,6 +36,7 @@ MECHANISM = Mechanism(
     settings=Settings,
     makes="model",
     inputs={"student": Input("model"), "teacher": Input("model")},
+    reads=PROBLEM_FILES,
     trl_config="distillation_config.DistillationConfig",
 )
 

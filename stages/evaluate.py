@@ -4,11 +4,12 @@ import json
 from typing import Any
 
 from pipeline.evaluation.settings import EvaluationSettings as Settings
+from pipeline.problems.settings import PROBLEM_FILES
 from pipeline.runner.mechanism import Input, Mechanism
 from pipeline.runner.request import Request
 from pipeline.tracking import Tracker
 
-MECHANISM = Mechanism(settings=Settings, makes="results", inputs={"model": Input("model")})
+MECHANISM = Mechanism(settings=Settings, makes="results", inputs={"model": Input("model")}, reads=PROBLEM_FILES)
 
 
 def run(settings: Settings, request: Request, tracker: Tracker) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.errors import nearest
 from pipeline.problems.prompts import PromptMix
-from pipeline.problems.settings import ProblemSettings
+from pipeline.problems.settings import PROBLEM_FILES, ProblemSettings
 from pipeline.runner.mechanism import Input, Mechanism
 from pipeline.runner.request import Request
 from pipeline.tracking import Tracker
@@ -59,6 +59,7 @@ MECHANISM = Mechanism(
     settings=Settings,
     makes="model",
     inputs={"model": Input("model"), "problems": Input("data", required=False)},
+    reads=PROBLEM_FILES,
     trl_config="grpo_config.GRPOConfig",
 )
 

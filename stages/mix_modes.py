@@ -14,7 +14,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.problems.settings import ProblemSettings
+from pipeline.problems.settings import PROBLEM_FILES, ProblemSettings
 from pipeline.runner.mechanism import Input, Mechanism
 from pipeline.runner.request import Request
 from pipeline.tracking import Tracker
@@ -45,7 +45,7 @@ class Settings(ProblemSettings):
     stop_sentence: dict[str, str] = field(default_factory=lambda: {"en": "", "zh": ""})
 
 
-MECHANISM = Mechanism(settings=Settings, makes="data", inputs={"model": Input("model")})
+MECHANISM = Mechanism(settings=Settings, makes="data", inputs={"model": Input("model")}, reads=PROBLEM_FILES)
 
 
 def run(settings: Settings, request: Request, tracker: Tracker) -> dict[str, Any]:

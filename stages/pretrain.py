@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.problems.corpus import CorpusSettings
+from pipeline.problems.settings import PROBLEM_FILES
 from pipeline.runner.mechanism import Input, Mechanism
 from pipeline.runner.request import Request
 from pipeline.seeds import derive_seed
@@ -54,7 +55,9 @@ class Settings:
     keep_checkpoints: bool = field(default=False, metadata={"result": False})
 
 
-MECHANISM = Mechanism(settings=Settings, makes="model", inputs={"tokenizer": Input("model", required=False)})
+MECHANISM = Mechanism(
+    settings=Settings, makes="model", inputs={"tokenizer": Input("model", required=False)}, reads=PROBLEM_FILES
+)
 
 
 def run(settings: Settings, request: Request, tracker: Tracker) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.problems.prompts import PromptMix
-from pipeline.problems.settings import ProblemSettings
+from pipeline.problems.settings import PROBLEM_FILES, ProblemSettings
 from pipeline.runner.mechanism import Input, Mechanism
 from pipeline.runner.request import Request
 from pipeline.tracking import Tracker
@@ -26,7 +26,7 @@ class Settings(ProblemSettings):
     """Least share of a thought's words in the question's language."""
 
 
-MECHANISM = Mechanism(settings=Settings, makes="data", inputs={"model": Input("model")})
+MECHANISM = Mechanism(settings=Settings, makes="data", inputs={"model": Input("model")}, reads=PROBLEM_FILES)
 
 
 def run(settings: Settings, request: Request, tracker: Tracker) -> dict[str, Any]:

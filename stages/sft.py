@@ -10,6 +10,7 @@ from itertools import accumulate
 from typing import Any
 
 from pipeline.errors import ColdstartError
+from pipeline.problems.settings import PROBLEM_FILES
 from pipeline.runner.mechanism import Input, Mechanism
 from pipeline.runner.request import Request
 from pipeline.tracking import Tracker
@@ -30,6 +31,7 @@ MECHANISM = Mechanism(
     settings=Settings,
     makes="model",
     inputs={"model": Input("model"), "data": Input("data")},
+    reads=PROBLEM_FILES,
     trl_config="sft_config.SFTConfig",
 )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from pipeline.problems.settings import ProblemSettings
+from pipeline.problems.settings import PROBLEM_FILES, ProblemSettings
 from pipeline.runner.mechanism import Mechanism
 from pipeline.runner.request import Request
 from pipeline.tracking import Tracker
@@ -23,7 +23,7 @@ class Settings(ProblemSettings):
     """Probability, after each step but the last, that the thought ends there and answers the value reached."""
 
 
-MECHANISM = Mechanism(settings=Settings, makes="data")
+MECHANISM = Mechanism(settings=Settings, makes="data", reads=PROBLEM_FILES)
 
 
 def run(settings: Settings, request: Request, tracker: Tracker) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from pipeline.errors import ColdstartError
+from pipeline.runner.fingerprint import fingerprint
 
 ROOT = Path(__file__).resolve().parents[1]
 CONF = ROOT / "conf"
@@ -162,6 +163,23 @@ def test_the_debug_preset_has_a_run_folder_of_its_own(compose):
     assert config.folder.name == "qwen3-tiny-debug"
     assert config.graph["general_rl"].settings["max_steps"] == 3
     assert compose("debug=short", "name=mine").folder.name == "mine"
+
+
+def test_a_problem_file_counts_by_its_content(compose, tmp_path):
+    path = tmp_path / "problems.jsonl"
+    settings = ["evaluation.family=table", f"evaluation.family_options.table.path={path}"]
+
+    def mark():
+        return fingerprint(compose(*settings).graph["base_eval"], {"model": "x"})
+
+    path.write_text('{"question": "1+1?", "answer": "2"}')
+    before = mark()
+    assert mark() == before
+    path.write_text('{"question": "1+2?", "answer": "3"}')
+    assert mark() != before
+    before = mark()
+    path.rename(tmp_path / "moved.jsonl")
+    assert mark() != before, "a file that is gone is no file of old"
 
 
 def test_the_default_is_qwen3_at_tiny_scale(compose):

@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 
+from pipeline.artifacts.rows import read_rows, write_rows
 from pipeline.chat.modes import FLAG, resolve_mode
 from pipeline.errors import ColdstartError
 from pipeline.problems import FAMILIES, Problem, Table, make_family, split_of, verify
@@ -322,6 +323,15 @@ def test_table_reads_question_and_answer(tmp_path):
 def test_table_refuses_bad_files(tmp_path, rows, message):
     with pytest.raises(ColdstartError, match=message):
         Table(write_jsonl(tmp_path / "p.jsonl", rows))
+
+
+def test_a_line_separator_inside_a_row_is_text(tmp_path):
+    """Some scraped problems hold U+2028, at which str.splitlines() splits."""
+    row = {"question": "1+1\u2028=?", "answer": "2"}
+    (tmp_path / "p.jsonl").write_text(json.dumps(row, ensure_ascii=False) + "\n", encoding="utf-8")
+    assert Table(str(tmp_path / "p.jsonl")).problems[0].question == "1+1\u2028=?"
+    write_rows(tmp_path / "data" / "train.jsonl", [row, row])
+    assert read_rows(tmp_path) == [row, row]
 
 
 def test_table_refuses_a_missing_file():

@@ -35,11 +35,13 @@ def clustered(means: Sequence[float]) -> list[float]:
 
 
 def by_problem(judged: Sequence[Judged]) -> list[list[Judged]]:
-    """The samples of each prompt, in the order of the prompts."""
-    groups: dict[int, list[Judged]] = {}
+    """The samples of each prompt; they come prompt by prompt, numbered from 0 (``Completer.complete``)."""
+    groups: list[list[Judged]] = []
     for item in judged:
-        groups.setdefault(id(item.prompt), []).append(item)
-    return list(groups.values())
+        if item.sample == 0:
+            groups.append([])
+        groups[-1].append(item)
+    return groups
 
 
 def majority(samples: Sequence[Judged]) -> tuple[str | None, float]:

@@ -40,7 +40,7 @@ def read_rows(
 
 def _jsonl(path: Path) -> Iterator[Row]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")  # splitlines() also splits at U+2028, inside strings
     except UnicodeDecodeError as error:
         raise ColdstartError(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8 JSONL") from None
     for number, line in enumerate(lines, start=1):

@@ -3,6 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+PROBLEM_FILES = ("table.path",)
+"""Settings that name a file of problems, for the fingerprint of a stage that reads it."""
+
 
 @dataclass
 class ProblemSettings:

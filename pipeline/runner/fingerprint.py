@@ -2,15 +2,18 @@
 
 At one extreme a stage is named by its settings alone, and a changed input goes unnoticed; at the other by everything
 around it, and a new wandb project trains the model again. Here a fingerprint counts the settings that change the
-result (all that are not marked otherwise), the *content* of the inputs, the seed, and the mechanism's revision. Where
-it runs, how it logs and how often it saves are not in it; versions of packages are recorded and warned about.
+result (all that are not marked otherwise), the *content* of the inputs and of the files that settings name, the seed,
+and the mechanism's revision. Where it runs, how it logs and how often it saves are not in it; versions of packages are
+recorded and warned about.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
+from pipeline.artifacts.store import list_files, sha256_file
 from pipeline.runner.graph import Stage
 from pipeline.runner.settings import result_settings
 
@@ -24,7 +27,32 @@ def fingerprint(stage: Stage, contents: Mapping[str, str]) -> str:
         "seed": stage.seed,
         "inputs": dict(contents),
     }
+    if files := files_read(stage):
+        parts["files"] = files
     return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def files_read(stage: Stage) -> dict[str, str]:
+    """Address of a setting -> hash of the file or folder that it names. A name that is neither (a hub id) has none: its
+    revision is a setting."""
+    found = {}
+    for address, value in _addresses(stage.settings):
+        if isinstance(value, str) and any(f".{address}".endswith(f".{end}") for end in stage.mechanism.reads):
+            path = Path(value)
+            if path.is_file():
+                found[address] = sha256_file(path)
+            elif path.is_dir():
+                lines = [f"{name} {entry['sha256']}" for name, entry in sorted(list_files(path).items())]
+                found[address] = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    return found
+
+
+def _addresses(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _addresses(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 def changed_settings(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:

@@ -34,6 +34,8 @@ class Mechanism:
         makes: the kind of its artifact.
         inputs: by name.
         revision: bumped by hand when the same settings would give another result.
+        reads: ends of the addresses of settings that hold a path (``table.path``); what is there counts in the
+            fingerprint by its content.
         trl_config: ``module.Class`` of the TRL config whose other fields may be set by their TRL names.
     """
 
@@ -41,6 +43,7 @@ class Mechanism:
     makes: Kind
     inputs: Mapping[str, Input] = field(default_factory=dict)
     revision: int = 1
+    reads: tuple[str, ...] = ()
     trl_config: str | None = None
 
 

@@ -125,7 +125,7 @@ def _why(
     for name in (*stage.inputs, *manifest.inputs):
         if manifest.inputs.get(name, {}).get("content") != contents.get(name):
             return f"input {name} ({stage.inputs.get(name, 'none')}) has changed"
-    return "its seed or its mechanism's revision has changed"
+    return "its seed, a file that it reads or its mechanism's revision has changed"
 
 
 def require_inputs(stage: Stage, steps: dict[str, Step]) -> None:
