@@ -162,17 +162,17 @@ def thinking_model(model, tokenizer):
     return model
 
 
-def test_a_sweep_gives_what_generating_under_each_budget_gives(model, tokenizer, prompts):
+@pytest.mark.parametrize("sampling", [GREEDY, Sampling(temperature=0.7, top_p=0.95)], ids=["greedy", "sampled"])
+def test_a_sweep_gives_what_generating_under_each_budget_gives(model, tokenizer, prompts, sampling):
+    """Token for token."""
     completer = Completer(thinking_model(model, tokenizer), tokenizer, 40, STOP)
-    unlimited = completer.complete(prompts, GREEDY, seed=0)
+    unlimited = completer.complete(prompts, sampling, seed=0)
     assert all(item.rollout.ids[0] == completer.think.open for item in unlimited)
     lengths = {item.thinking_tokens for item in unlimited}
     assert len(lengths) > 3, "thoughts of different lengths, some of which end by themselves"
     for budget in (0, 1, 3, 8):
-        swept = answer_within(completer, unlimited, budget)
-        anew = completer.complete(prompts, GREEDY, seed=0, thinking_budget=budget)
-        for one, other in zip(swept, anew, strict=True):
-            both = min(len(one.rollout.ids), len(other.rollout.ids))
-            assert one.rollout.ids[:both] == other.rollout.ids[:both]
-            assert one.rollout.cut == other.rollout.cut
+        swept = answer_within(completer, unlimited, budget, sampling)
+        anew = completer.complete(prompts, sampling, seed=0, thinking_budget=budget)
+        assert [item.rollout for item in swept] == [item.rollout for item in anew]
+        assert [item.thinking_tokens for item in swept] == [item.thinking_tokens for item in anew]
         assert any(item.rollout.cut for item in swept)

@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from transformers import PreTrainedTokenizerBase
 
 from pipeline.chat.modes import Message
-from pipeline.chat.parse import EMPTY_BLOCK
+from pipeline.chat.parse import EMPTY_BLOCK, OPEN
+
+PREFILLED_THINK = f"{OPEN}\n"
+"""What the templates of some reasoning models open the completion with."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ def render_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message
 
 def prefill_of(prompt: str) -> str:
     """What a rendered prompt has already opened of the completion; empty for most."""
-    for opened in (EMPTY_BLOCK, "<think>\n"):
+    for opened in (EMPTY_BLOCK, PREFILLED_THINK):
         if prompt.endswith(opened):
             return opened
     return ""

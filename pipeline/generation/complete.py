@@ -9,7 +9,7 @@ from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from pipeline.chat.encode import encode_text, prefill_of, render_prompt
+from pipeline.chat.encode import PREFILLED_THINK, encode_text, prefill_of, render_prompt
 from pipeline.chat.parse import Completion, parse_completion
 from pipeline.generation.budget import ThinkTokens, think_tokens, thought_span
 from pipeline.generation.loop import Rollout, generate
@@ -32,6 +32,15 @@ class Judged:
     thinking_tokens: int
     prefix: list[int]
     """The prompt's ids."""
+    prefill: str = ""
+    """What the prompt's template already opened of the completion."""
+    seed: int = 0
+    """Of the row's random stream."""
+
+    @property
+    def opened(self) -> bool:
+        """Whether the prompt ends inside a think block."""
+        return self.prefill == PREFILLED_THINK
 
     @property
     def formatted(self) -> bool:
@@ -99,27 +108,33 @@ class Completer:
         texts = [render_prompt(self.tokenizer, prompt.messages) for prompt in prompts]
         encoded = encode_text(self.tokenizer, texts)
         rows = [(index, sample) for index in range(len(prompts)) for sample in range(k)]
+        seeds = [derive_seed(seed, index, sample) for index, sample in rows]
         rollouts = generate(
             self.model,
             [encoded[index] for index, _ in rows],
             sampling,
             self.max_new_tokens,
             [self.tokenizer.eos_token_id],
-            seeds=[derive_seed(seed, index, sample) for index, sample in rows],
+            seeds=seeds,
             thinking_budget=thinking_budget,
             think=self.think,
             languages=[prompts[index].language for index, _ in rows],
         )
         return [
-            self.judge(prompts[index], sample, encoded[index], texts[index], rollout)
-            for (index, sample), rollout in zip(rows, rollouts, strict=True)
+            self._judge(prompts[index], sample, rollout, encoded[index], prefill_of(texts[index]), seed)
+            for (index, sample), rollout, seed in zip(rows, rollouts, seeds, strict=True)
         ]
 
-    def judge(self, prompt: Prompt, sample: int, prefix: list[int], text: str, rollout: Rollout) -> Judged:
-        """Decode and parse one rollout."""
-        prefill = prefill_of(text)
+    def judge_again(self, item: Judged, rollout: Rollout) -> Judged:
+        """Another rollout of the same prompt and sample."""
+        return self._judge(item.prompt, item.sample, rollout, item.prefix, item.prefill, item.seed)
+
+    def _judge(
+        self, prompt: Prompt, sample: int, rollout: Rollout, prefix: list[int], prefill: str, seed: int
+    ) -> Judged:
+        """Decode and parse one rollout. Forced tokens at the end of a thought are none of its tokens."""
         ids = rollout.ids[:-1] if rollout.ended else rollout.ids
         completion = parse_completion(self.tokenizer.decode(ids), rollout.ended, prefill)
-        span = thought_span(ids, self.think, opened=prefill == "<think>\n")
-        tokens = span[1] - span[0] if span and completion.thought else 0
-        return Judged(prompt, sample, rollout, completion, tokens, prefix)
+        span = thought_span(ids, self.think, opened=prefill == PREFILLED_THINK)
+        thought = [] if span is None or not completion.thought else rollout.forced[span[0] : span[1]]
+        return Judged(prompt, sample, rollout, completion, thought.count(False), prefix, prefill, seed)

@@ -47,6 +47,7 @@ def generate(
     thinking_budget: int | None = None,
     think: ThinkTokens | None = None,
     languages: Sequence[str] | None = None,
+    offsets: Sequence[int] | None = None,
     max_rows: int = 512,
 ) -> list[Rollout]:
     """Continue each prompt.
@@ -61,6 +62,7 @@ def generate(
         thinking_budget: longest thought in tokens, tags excluded; None for no limit. Needs ``think``.
         think: ids of the think block.
         languages: of each prompt, which choose the stop sentence; the first of ``think.stop`` by default.
+        offsets: tokens at the end of each prompt that count as generated: its random stream goes on behind them.
         max_rows: prompts that are decoded at a time.
 
     Returns:
@@ -71,6 +73,7 @@ def generate(
     if thinking_budget is not None and (think is None or not think.stop):
         raise ValueError("a thinking budget needs the tokens of the think block and a stop sentence")
     seeds = seeds if seeds is not None else [0] * len(prompts)
+    offsets = offsets if offsets is not None else [0] * len(prompts)
     # Prompts of like length decode together: less padding, and rows that finish at like times.
     order = sorted(range(len(prompts)), key=lambda row: len(prompts[row]))
     done: dict[int, Rollout] = {}
@@ -84,6 +87,7 @@ def generate(
                 model,
                 [prompts[row] for row in rows + fill],
                 [seeds[row] for row in rows + fill],
+                [offsets[row] for row in rows + fill],
                 sampling,
                 max_new_tokens,
                 eos_token_ids,
@@ -106,6 +110,7 @@ class _Batch:
         model: PreTrainedModel,
         prompts: Sequence[Sequence[int]],
         seeds: Sequence[int],
+        offsets: Sequence[int],
         sampling: Sampling,
         max_new_tokens: int,
         eos_token_ids: Sequence[int],
@@ -121,7 +126,11 @@ class _Batch:
             self.mask[row, : self.width - len(prompt)] = False
         self.input_ids, self.mask = self.input_ids.to(self.device), self.mask.to(self.device)
         self.eos = torch.tensor(list(eos_token_ids), device=self.device)
-        self.uniform = uniforms(seeds, max_new_tokens).to(self.device) if sampling.do_sample else None  # (R, T)
+        self.uniform: torch.Tensor | None = None
+        if sampling.do_sample:  # (R, T), each row's from its offset on
+            streams = uniforms(seeds, max_new_tokens + max(offsets))
+            own = torch.arange(max_new_tokens) + torch.tensor(list(offsets))[:, None]
+            self.uniform = streams.gather(1, own).to(self.device)
         self.tokens = torch.zeros(rows, max_new_tokens, dtype=torch.long, device=self.device)  # (R, T)
         self.forced = torch.zeros_like(self.tokens, dtype=torch.bool)
         self.length = torch.zeros(rows, dtype=torch.long, device=self.device)

@@ -6,10 +6,9 @@ from typing import Any
 
 from pipeline.chat.modes import Mode
 from pipeline.chat.parse import render_completion
-from pipeline.generation.budget import stop_text, thought_span
+from pipeline.generation.budget import stop_text
 from pipeline.generation.complete import Completer, Judged
-from pipeline.generation.loop import generate
-from pipeline.generation.sampling import GREEDY
+from pipeline.generation.cut import answer_from, cut_thought
 from pipeline.problems import Family, Problem
 from pipeline.problems.instructions import obey
 from pipeline.problems.prompts import Prompt, PromptMix, mixed_prompt, plain_prompt
@@ -58,26 +57,17 @@ def cut_rows(
     not learned the sentence the first is none, and the row so teaches it to mean "answer from what you have". Rows
     whose answer is not one boxed value are left out.
     """
-    rng = Random(seed)
-    tokenizer, think = completer.tokenizer, completer.think
-    cuts: list[tuple[Judged, list[int]]] = []
+    rng, think = Random(seed), completer.think
+    cuts = []
     for item in rng.sample(list(kept), min(count, len(kept))):
-        span = thought_span(item.rollout.ids, think)
-        if span is not None and span[1] - span[0] > 1:
-            cuts.append((item, item.rollout.ids[: span[0] + rng.randint(1, span[1] - span[0] - 1)]))
-    answers = generate(
-        completer.model,
-        [[*item.prefix, *ids, *think.forced(item.prompt.language, 1)] for item, ids in cuts],
-        GREEDY,
-        completer.max_new_tokens,
-        [tokenizer.eos_token_id],
-    )
+        if item.thinking_tokens > 1:
+            cuts.append(cut_thought(item, rng.randint(1, item.thinking_tokens - 1), think))
+    chosen = [cut for cut in cuts if cut is not None]
     rows = []
-    for (item, ids), answer in zip(cuts, answers, strict=True):
-        text = tokenizer.decode(answer.ids[:-1]) if answer.ended else ""
-        given = tokenizer.decode(ids) + stop_text(stop_sentence[item.prompt.language])
-        judged = completer.judge(item.prompt, 0, item.prefix, "", answer)
-        if text and judged.completion.boxed is not None:
+    for cut, judged in zip(chosen, answer_from(completer, chosen), strict=True):
+        prompt, answer = judged.prompt, judged.completion
+        if judged.rollout.ended and answer.boxed is not None:
+            given = completer.tokenizer.decode(cut.kept) + stop_text(stop_sentence[prompt.language])
             flag: Mode | None = "think" if rng.random() < flagged else None
-            rows.append(_row(plain_prompt(item.prompt.problem, flag), given + text, untrained=given))
+            rows.append(_row(plain_prompt(prompt.problem, flag), given + answer.answer, untrained=given))
     return rows
