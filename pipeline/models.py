@@ -16,6 +16,7 @@ from transformers import (
 )
 
 from pipeline.chat.tokenizer import load_tokenizer
+from pipeline.errors import ColdstartError
 
 
 @dataclass
@@ -52,6 +53,37 @@ def load_model(artifact: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase
     folder = artifact / "model"
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="sdpa")
     return model, load_tokenizer(folder)
+
+
+def open_checkpoint(
+    name: str, where: str, revision: str | None = None, trust_remote_code: bool = False
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Model and tokenizer of a folder that ``save_pretrained`` wrote, of an artifact, or of a hub id.
+
+    Nothing is downloaded unless the id is not cached and the network is allowed: ``HF_HUB_OFFLINE=1`` is respected.
+
+    Raises:
+        ColdstartError: nothing can be loaded under that name; ``where`` is the setting that gave it.
+    """
+    if not name:
+        raise ColdstartError(f"{where} is not set; give a folder with a saved model, or a hub id")
+    folder = Path(name)
+    if folder.is_dir() and (folder / "model" / "config.json").is_file():
+        folder = folder / "model"
+    if folder.is_dir() and not (folder / "config.json").is_file():
+        raise ColdstartError(f"{where}: {name} has no config.json; it must be a folder that save_pretrained wrote")
+    source = str(folder) if folder.is_dir() else name
+    options = {"revision": revision, "trust_remote_code": trust_remote_code}
+    try:
+        tokenizer = load_tokenizer(source, **options)
+        model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32, **options)
+    except (OSError, ValueError) as error:
+        first = str(error).splitlines()[0]
+        raise ColdstartError(
+            f"{where}: cannot load {name!r} ({first}); give an existing folder, or an id that is in the Hugging Face "
+            "cache when offline"
+        ) from None
+    return model, tokenizer
 
 
 def save_model(

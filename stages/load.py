@@ -4,10 +4,8 @@ Nothing is downloaded unless the id is not cached and the network is allowed: ``
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from pipeline.errors import ColdstartError
 from pipeline.runner.mechanism import Mechanism
 from pipeline.runner.request import Request
 from pipeline.tracking import Tracker
@@ -24,7 +22,7 @@ class Settings:
     """Replace the model's own chat template by ours (Qwen3's). A model without one always gets ours."""
 
 
-MECHANISM = Mechanism(settings=Settings, makes="model")
+MECHANISM = Mechanism(settings=Settings, makes="model", reads=("model",))
 
 
 def run(settings: Settings, request: Request, tracker: Tracker) -> dict[str, Any]:
@@ -33,29 +31,12 @@ def run(settings: Settings, request: Request, tracker: Tracker) -> dict[str, Any
     Raises:
         ColdstartError: nothing is there under that name (what to set is said), or its think tags are special tokens.
     """
-    import torch
-    from transformers import AutoModelForCausalLM
+    from pipeline.chat.tokenizer import END, TEMPLATE, add_think_tokens
+    from pipeline.models import open_checkpoint, save_model
 
-    from pipeline.chat.tokenizer import END, TEMPLATE, add_think_tokens, load_tokenizer
-    from pipeline.models import save_model
-
-    where = f"stages.{request.stage}.model"
-    if not settings.model:
-        raise ColdstartError(f"{where} is not set; give a folder with a saved model, or a hub id")
-    if Path(settings.model).is_dir() and not (Path(settings.model) / "config.json").is_file():
-        raise ColdstartError(
-            f"{where}: {settings.model} has no config.json; it must be a folder that save_pretrained wrote"
-        )
-    options = {"revision": settings.revision, "trust_remote_code": settings.trust_remote_code}
-    try:
-        tokenizer = load_tokenizer(settings.model, **options)
-        model = AutoModelForCausalLM.from_pretrained(settings.model, dtype=torch.float32, **options)
-    except OSError as error:
-        first = str(error).splitlines()[0]
-        raise ColdstartError(
-            f"{where}: cannot load {settings.model!r} ({first}); give an existing folder, or an id that is in the "
-            "Hugging Face cache when offline"
-        ) from None
+    model, tokenizer = open_checkpoint(
+        settings.model, f"stages.{request.stage}.model", settings.revision, settings.trust_remote_code
+    )
     added = add_think_tokens(tokenizer)
     replaced = settings.our_template or not tokenizer.chat_template
     if replaced:

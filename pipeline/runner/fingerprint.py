@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts.store import list_files, sha256_file
+from pipeline.artifacts.store import HASHED_AT_ONCE, sha256_file
 from pipeline.runner.graph import Stage
 from pipeline.runner.settings import result_settings
 
@@ -39,12 +39,17 @@ def files_read(stage: Stage) -> dict[str, str]:
     for address, value in _addresses(stage.settings):
         if isinstance(value, str) and any(f".{address}".endswith(f".{end}") for end in stage.mechanism.reads):
             path = Path(value)
-            if path.is_file():
-                found[address] = sha256_file(path)
-            elif path.is_dir():
-                lines = [f"{name} {entry['sha256']}" for name, entry in sorted(list_files(path).items())]
+            if path.exists():
+                files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+                lines = [f"{file.relative_to(path).as_posix()} {_content(file)}" for file in files]
                 found[address] = hashlib.sha256("\n".join(lines).encode()).hexdigest()
     return found
+
+
+def _content(file: Path) -> str:
+    """Hash of a file; the size of a large one (a base model's weights are not read again at every plan)."""
+    size = file.stat().st_size
+    return sha256_file(file) if size <= HASHED_AT_ONCE else f"{size} bytes"
 
 
 def _addresses(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
