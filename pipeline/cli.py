@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.logging import RichHandler
 
-from pipeline.compose import RunConfig, check_root, conf_dir, read_config, stage_overrides
+from pipeline.commands.budget import BudgetSettings
+from pipeline.compose import RESERVED, RunConfig, check_root, conf_dir, read_config, stage_overrides
 from pipeline.errors import ColdstartError, nearest
 
 logger = logging.getLogger(__name__)
@@ -28,17 +30,18 @@ def main() -> None:
         verb, arguments = arguments[0], arguments[1:]
     if verb not in VERBS:
         fail(f"no verb {verb!r}; {nearest(verb, VERBS)}")
+    chosen = VERBS[verb]
     try:
-        check_root(arguments)
+        check_root(arguments, chosen.words)
     except ColdstartError as error:
         fail(str(error))
     sys.argv = [sys.argv[0], *stage_overrides(arguments)]
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's stop is an interruption, not a failure
 
-    @hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")
+    @hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=chosen.config)
     def entry(cfg: DictConfig) -> None:
         try:
-            VERBS[verb](read_config(cfg))
+            chosen.run(cfg)
         except ColdstartError as error:
             fail(str(error))
         except KeyboardInterrupt:
@@ -102,7 +105,35 @@ def plan(config: RunConfig) -> None:
     console.print(", ".join(f"{count} {action}" for action, count in counts.items() if count), highlight=False)
 
 
-VERBS: dict[str, Callable[[RunConfig], None]] = {"run": run, "plan": plan}
+def budget(cfg: DictConfig) -> None:
+    """Accuracy against the thinking budget, for any checkpoint."""
+    from pipeline.commands import budget as command
+    from pipeline.progress import one_bar
+    from pipeline.runner.execute import quiet_engines
+
+    settings = command.read_settings(cfg)
+    quiet_engines()
+    console = Console(soft_wrap=not sys.stdout.isatty())
+    with one_bar(console, "budget") as progress:
+        folders = command.budget(settings, progress)
+    command.show(folders, lambda line: console.print(line, markup=False, highlight=False))
+    console.print(f"see {folders[0]}/budget.md, budget.json and samples.jsonl", highlight=False)
+
+
+@dataclass(frozen=True)
+class Verb:
+    """``config``: the file of conf/ that Hydra composes; ``words``: what may stand at its root."""
+
+    run: Callable[[DictConfig], None]
+    config: str = "config"
+    words: frozenset[str] = RESERVED
+
+
+VERBS: dict[str, Verb] = {
+    "run": Verb(lambda cfg: run(read_config(cfg))),
+    "plan": Verb(lambda cfg: plan(read_config(cfg))),
+    "budget": Verb(budget, "budget", frozenset(field.name for field in fields(BudgetSettings))),
+}
 
 
 def report_writer(folder: Path) -> Callable[[dict[str, Any]], None]:

@@ -1,7 +1,7 @@
 """From Hydra's composed configuration to a typed run: the root's reserved words, the recipe's graph, the run folder."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,11 @@ ROOT = Path(__file__).resolve().parent
 SECRET = re.compile(r"(^|_)(token|secret|password|api_key)$", re.IGNORECASE)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 # Words of the root that are no settings of a stage; anything else at the root is a mistake.
-RESERVED = {
+RESERVED = frozenset({
     "name", "runs_dir", "seed", "only", "until", "rerun", "model", "problems", "rewards", "budgets", "out",
     "verify", "threads", "wandb", "recipe", "scale", "stages", "evaluation", "tuning", "experiment", "debug",
     "recipe_name", "scale_name", "shared", "every",
-}  # fmt: skip
+})  # fmt: skip
 
 
 OPEN_GROUPS = ("stages.", "every.", "evaluation.")
@@ -64,11 +64,11 @@ def stage_overrides(arguments: Sequence[str]) -> list[str]:
     return [f"++{item}" if item.startswith(OPEN_GROUPS) and "=" in item else item for item in arguments]
 
 
-def check_root(arguments: Sequence[str]) -> None:
+def check_root(arguments: Sequence[str], words: Collection[str] = RESERVED) -> None:
     """Raises ColdstartError for an override whose first word is nothing at the root (Hydra's advice is to add it), and
     for a group's choice that is no file (Hydra's answer is a page)."""
     choices = _group_choices([conf_dir(), *_config_dirs(arguments)])
-    known = {*RESERVED, *choices, "hydra"}
+    known = {*words, *(choices if words is RESERVED else ()), "hydra"}
     for argument in arguments:
         group, _, chosen = argument.partition("=")
         for choice in chosen.split(",") if group in choices else ():

@@ -1,7 +1,8 @@
 """What a person sees of a run: a live bar with its ETA in a terminal, a line for each stage elsewhere."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 
 from rich.console import Console
@@ -12,6 +13,7 @@ from rich.table import Table
 from pipeline.artifacts.store import Manifest
 from pipeline.runner.graph import Stage
 from pipeline.runner.plan import Step
+from pipeline.tracking import Progress as Progressed
 
 logger = logging.getLogger(__name__)
 COLOURS = {"cached": "green", "runs": "yellow", "resumes": "yellow", "may run": "cyan", "left out": "bright_black"}
@@ -59,6 +61,20 @@ class Display:
             self.bars.remove_task(self.task)
             self.task = None
         self.console.print(f"  {stage.name:<22} {seconds:6.1f} s   {headline(manifest)}", markup=False, highlight=False)
+
+
+@contextmanager
+def one_bar(console: Console, name: str) -> Iterator[Progressed]:
+    """A live bar for a command of one piece, in a terminal; nothing elsewhere."""
+    columns = (
+        TextColumn("[bold]{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[note]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+        task = bars.add_task(name, total=None, note="")
+        yield lambda done, total, note: bars.update(task, completed=done, total=total or None, note=note)
 
 
 def headline(manifest: Manifest) -> str:

@@ -102,10 +102,19 @@ class Completer:
         return think_tokens(self.tokenizer, self.stop_sentence or NO_SENTENCE)
 
     def complete(
-        self, prompts: Sequence[Prompt], sampling: Sampling, seed: int, k: int = 1, thinking_budget: int | None = None
+        self,
+        prompts: Sequence[Prompt],
+        sampling: Sampling,
+        seed: int,
+        k: int = 1,
+        thinking_budget: int | None = None,
+        enable_thinking: bool = True,
     ) -> list[Judged]:
-        """``k`` completions of each prompt, prompt by prompt."""
-        texts = [render_prompt(self.tokenizer, prompt.messages) for prompt in prompts]
+        """``k`` completions of each prompt, prompt by prompt.
+
+        ``enable_thinking``: the template's hard switch; where it is off, the prompt holds the empty think block.
+        """
+        texts = [render_prompt(self.tokenizer, prompt.messages, enable_thinking) for prompt in prompts]
         encoded = encode_text(self.tokenizer, texts)
         rows = [(index, sample) for index in range(len(prompts)) for sample in range(k)]
         seeds = [derive_seed(seed, index, sample) for index, sample in rows]

@@ -20,6 +20,7 @@ from pipeline.report.tables import (
     cost_table,
     curve_table,
     instruction_table,
+    known_chance,
     results_table,
     tokens_generated,
 )
@@ -115,8 +116,8 @@ def _budget(stages: Sequence[Stage]) -> BudgetCurves | None:
     if not stages:
         return None
     points = [point for stage in stages for point in stage["metrics"]["budget"]]
-    chance = next((p["fits_or_chance"] for p in points if p.get("forced") == 1 and "fits_or_chance" in p), None)
-    return BudgetCurves({stage["name"]: stage["metrics"] for stage in stages}, chance, budget_table(stages))
+    curves = {stage["name"]: stage["metrics"] for stage in stages}
+    return BudgetCurves(curves, known_chance(points), budget_table(stages))
 
 
 def _rewards(run: Path, stages: Sequence[Stage]) -> RewardCurves | None:

@@ -19,31 +19,36 @@ def render_markdown(contents: Contents) -> str:
         "Shares are in percent, with 95% intervals; *n* problems, *k* samples each. Every completion behind a figure "
         "is in `<stage>_eval/results/`.",
         "## What each stage gained",
-        _table(contents.results) if contents.results.rows else "Nothing is evaluated yet.",
+        render_table(contents.results) if contents.results.rows else "Nothing is evaluated yet.",
     ]
     if contents.papers:
         parts.append("### The same stages in the paper")
         parts.append("Other models, other problems: directions compare, levels do not.")
     for paper, table in contents.papers:
         source = f"{paper.model}: [{paper.paper}]({paper.link}), {paper.table}. {paper.note}"
-        parts += [source.strip(), _table(table)]
+        parts += [source.strip(), render_table(table)]
     if contents.budget:
         parts += ["## Accuracy against the thinking budget", f"![budget curve]({PICTURES}/budget.png)"]
-        parts.append(_table(contents.budget.table))
+        parts.append(render_table(contents.budget.table))
     if contents.rewards:
         pictures = [f"![{stage}]({PICTURES}/{stage}.png)" for stage in contents.rewards.rows]
-        parts += ["## Reinforcement learning", *pictures, _table(contents.rewards.table)]
+        parts += ["## Reinforcement learning", *pictures, render_table(contents.rewards.table)]
     if contents.instructions:
-        parts += ["## Instruction following by kind", _table(contents.instructions)]
+        parts += ["## Instruction following by kind", render_table(contents.instructions)]
     if contents.stories:
         parts += ["## One problem through all stages", "The first sample at the evaluation's settings, whatever it is."]
     for story in contents.stories:
         parts += _story(story)
-    parts += ["## What each stage cost", _table(contents.costs), "## To repeat it", f"```bash\n{contents.command}\n```"]
+    parts += [
+        "## What each stage cost",
+        render_table(contents.costs),
+        "## To repeat it",
+        f"```bash\n{contents.command}\n```",
+    ]
     return "\n\n".join(parts) + "\n"
 
 
-def _table(table: Table) -> str:
+def render_table(table: Table) -> str:
     head = list(table.head)
     spans = [name for name, columns in table.groups for _ in range(columns)]
     if spans:  # Markdown has one line of heads

@@ -30,7 +30,7 @@ SMOOTH = 10
 """Steps of the running mean that is drawn over curves long enough for one."""
 
 
-LABELS = ("under the budget (greedy, 95% interval)", "the thought fits, or chance", "not thinking", "chance")
+LABELS = ("under the budget (95% interval)", "the thought fits, or chance", "not thinking", "chance")
 SIDES = ((-1, 0), (1, 1))
 """The sign and the end of an interval, below and above its point."""
 

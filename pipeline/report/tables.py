@@ -116,6 +116,11 @@ def budget_table(stages: Sequence[Stage]) -> Table:
     return Table(["budget (tokens)", *(str(budget) for budget in budgets)], rows)
 
 
+def known_chance(points: Sequence[Mapping[str, Any]]) -> float | None:
+    """The accuracy of guessing, where a budget cut every thought: fits-or-chance is chance alone there."""
+    return next((p["fits_or_chance"] for p in points if p.get("forced") == 1 and "fits_or_chance" in p), None)
+
+
 def instruction_table(stages: Sequence[Stage]) -> Table:
     """Instruction following by kind: a row for each kind, a column for each stage."""
     kinds = list(dict.fromkeys(kind for stage in stages for kind in stage["metrics"]["instruction_by"]))

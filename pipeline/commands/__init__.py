@@ -1,0 +1,1 @@
+"""The verbs beside ``run`` and ``plan``: one file each, settings, work and what is written."""
