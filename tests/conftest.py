@@ -42,6 +42,30 @@ def model(tokenizer):
 
 
 @pytest.fixture
+def thinking_model(model, tokenizer):
+    """The random model, made to open a block first and to close it now and then."""
+    import torch
+
+    from pipeline.chat.encode import encode_text
+    from pipeline.generation.budget import think_tokens
+
+    think, turn_end = think_tokens(tokenizer, {}), encode_text(tokenizer, ["\n"])[0][-1]
+    original = model.forward
+
+    def forward(input_ids, **kwargs):
+        with torch.no_grad():
+            output = original(input_ids=input_ids, **kwargs)
+            output.logits[:, -1, think.open] = -1e9
+            output.logits[:, -1, think.close] += 4.0
+            if input_ids.shape[1] > 1:
+                output.logits[input_ids[:, -1] == turn_end, -1, think.open] = 1e9
+        return output
+
+    model.forward = forward
+    return model
+
+
+@pytest.fixture
 def prompts():
     from pipeline.problems import make_family
     from pipeline.problems.prompts import plain_prompt

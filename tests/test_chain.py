@@ -332,3 +332,55 @@ def test_debug_runs_every_stage_in_a_folder_of_its_own(copy):
     assert status["reasoning_rl"] == status["distill_eval"] == "done"
     assert read(folder / "reasoning_rl" / "manifest.json")["metrics"]["steps"] == 3
     assert (folder / "report.md").is_file()
+
+
+def test_budget_of_a_checkpoint_on_a_file(run, tmp_path):
+    from pipeline.problems import make_family
+
+    problems = make_family("walk").sample(20, "test", (1, 3), seed=3)
+    path, out = tmp_path / "problems.jsonl", tmp_path / "out"
+    path.write_text("".join(json.dumps({"question": p.question, "answer": p.answer}) + "\n" for p in problems))
+    said = coldstart("budget", f"model={run / 'fusion' / 'model'}", f"problems={path}", "budgets=[0,4,8]", f"out={out}")
+    assert "unlimited" in said
+    figures = read(out / "budget.json")
+    assert {"model", "problems", "n", "k", "points", "smallest_sufficient_budget", "area"} == set(figures)
+    assert (figures["n"], figures["k"]) == (20, 1)
+    assert [point["budget"] for point in figures["points"]] == ["no_think", 0, 4, 8, "unlimited"]
+    rows = [json.loads(line) for line in (out / "samples.jsonl").read_text(encoding="utf-8").split("\n") if line]
+    assert len(rows) == 20 * 5
+    for point in figures["points"]:
+        right = [row["correct"] for row in rows if row["budget"] == point["budget"]]
+        assert sum(right) / len(right) == pytest.approx(point["accuracy"])
+    assert all(
+        "time is up" in row["completion"] or "时间到" in row["completion"]
+        for row in rows
+        if row["budget"] == 4 and row["cut"]
+    )
+    assert (out / "budget.png").stat().st_size > 1000
+    assert "smallest" in (out / "budget.md").read_text() or "No budget" in (out / "budget.md").read_text()
+
+
+def test_budget_of_a_whole_run(run, tmp_path):
+    coldstart("budget", f"model={run}", "n=12", "budgets=auto", f"out={tmp_path / 'out'}")
+    made = {path.parent.name for path in (tmp_path / "out").glob("*/budget.json")}
+    assert {"cold_start", "fusion", "general_rl", "distill"} <= made
+    assert "base" not in made, "it thinks in no block"
+    assert (tmp_path / "out" / "budget.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "model is not set"),
+        (["model=nowhere/at_all"], "cannot load"),
+        (["model=x", "budgets=[-1]"], "neither auto nor a list"),
+        (["model=x", "bugets=[1]"], "did you mean 'budgets'"),
+        (["model=x", "problems=nothing.jsonl"], "problem file nothing.jsonl does not exist"),
+    ],
+)
+def test_mistakes_of_budget(arguments, said):
+    done = subprocess.run(
+        command("budget", *arguments), cwd=ROOT, capture_output=True, text=True, env=environment(), check=False
+    )
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert said in done.stderr

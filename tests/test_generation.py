@@ -142,30 +142,10 @@ def test_a_budget_needs_its_tokens(model, ids):
         generate(model, ids, GREEDY, 4, [EOS], thinking_budget=3)
 
 
-def thinking_model(model, tokenizer):
-    """The random model, made to open a block first and to close it now and then."""
-    with torch.no_grad():
-        think = think_tokens(tokenizer, STOP)
-        turn_end = encode_text(tokenizer, ["\n"])[0][-1]
-        original = model.forward
-
-        def forward(input_ids, **kwargs):
-            output = original(input_ids=input_ids, **kwargs)
-            output.logits[:, -1, think.open] = -1e9
-            output.logits[:, -1, think.close] += 4.0
-            after_prompt = input_ids[:, -1] == turn_end
-            if input_ids.shape[1] > 1:
-                output.logits[after_prompt, -1, think.open] = 1e9
-            return output
-
-        model.forward = forward
-    return model
-
-
 @pytest.mark.parametrize("sampling", [GREEDY, Sampling(temperature=0.7, top_p=0.95)], ids=["greedy", "sampled"])
-def test_a_sweep_gives_what_generating_under_each_budget_gives(model, tokenizer, prompts, sampling):
+def test_a_sweep_gives_what_generating_under_each_budget_gives(thinking_model, tokenizer, prompts, sampling):
     """Token for token."""
-    completer = Completer(thinking_model(model, tokenizer), tokenizer, 40, STOP)
+    completer = Completer(thinking_model, tokenizer, 40, STOP)
     unlimited = completer.complete(prompts, sampling, seed=0)
     assert all(item.rollout.ids[0] == completer.think.open for item in unlimited)
     lengths = {item.thinking_tokens for item in unlimited}
