@@ -115,6 +115,21 @@ def commands() -> list[str]:
     return sorted({line for line in [*lines, *inline] if re.match(r"coldstart (run|plan)\b", line)})
 
 
+def test_every_budget_command_in_the_docs_composes():
+    import hydra
+
+    from pipeline.commands.budget import read_settings
+    from pipeline.compose import conf_dir
+
+    lines = [line for page in PAGES for text in blocks(page, "bash") for line in text.splitlines()]
+    asked = [line for line in lines if line.startswith("coldstart budget ")]
+    assert len(asked) >= 3
+    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        for line in asked:
+            cfg = hydra.compose("budget", shlex.split(line, comments=True)[2:])
+            assert read_settings(cfg).model
+
+
 @pytest.mark.parametrize("line", commands())
 def test_every_command_in_the_docs_composes(line, with_examples):
     arguments = shlex.split(line, comments=True)[2:]
