@@ -1,5 +1,6 @@
 """The whole chain at ``scale=nano``, as a user runs it: once from nothing, then what a second look may ask."""
 
+import importlib.util
 import json
 import os
 import shutil
@@ -384,3 +385,19 @@ def test_mistakes_of_budget(arguments, said):
     )
     assert done.returncode == 2, done.stdout + done.stderr
     assert said in done.stderr
+
+
+def test_the_table_of_seeds_reads_a_run(run):
+    """``scripts/seeds.py`` on what a run writes: every sign has a figure."""
+    spec = importlib.util.spec_from_file_location("seeds", ROOT / "scripts" / "seeds.py")
+    seeds = importlib.util.module_from_spec(spec)
+    sys.modules["seeds"] = seeds
+    spec.loader.exec_module(seeds)
+    text = seeds.table([0], [seeds.SeedRun(run)])
+    rows = {line.split(" | ")[0].removeprefix("| "): line for line in text.splitlines() if line.startswith("| ")}
+    for name, _, bound in seeds.SIGNS:
+        if str(seeds.BEYOND_COLD_START) not in name:  # nano has no problems as long as that
+            assert "±" in rows[f"{name} > {bound:g}"], name
+    think = read(run / "ledger.json")["stages"]
+    accuracy = next(stage["metrics"]["think"]["accuracy"] for stage in think if stage["name"] == "fusion")
+    assert f"{accuracy:.3f} ±" in rows["fusion, think"]
