@@ -4,7 +4,7 @@ import json
 import logging
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -20,6 +20,8 @@ from pipeline.compose import RESERVED, RunConfig, check_root, conf_dir, read_con
 from pipeline.errors import ColdstartError, nearest
 
 logger = logging.getLogger(__name__)
+REPORT = "report"
+"""The verb that takes folders instead of settings, so that nothing of Hydra is asked."""
 
 
 def main() -> None:
@@ -28,8 +30,10 @@ def main() -> None:
     verb = "run"
     if arguments and "=" not in arguments[0] and not arguments[0].startswith(("-", "+", "~")):
         verb, arguments = arguments[0], arguments[1:]
+    if verb == REPORT:
+        return report(arguments)
     if verb not in VERBS:
-        fail(f"no verb {verb!r}; {nearest(verb, VERBS)}")
+        fail(f"no verb {verb!r}; {nearest(verb, (*VERBS, REPORT))}")
     chosen = VERBS[verb]
     try:
         check_root(arguments, chosen.words)
@@ -118,6 +122,24 @@ def budget(cfg: DictConfig) -> None:
         folders = command.budget(settings, progress)
     command.show(folders, lambda line: console.print(line, markup=False, highlight=False))
     console.print(f"see {folders[0]}/budget.md, budget.json and samples.jsonl", highlight=False)
+
+
+def report(arguments: Sequence[str]) -> None:
+    """A run's report again, or several runs side by side. Its arguments are folders, and out=DIR."""
+    from pipeline.commands import report as command
+
+    folders = [Path(item) for item in arguments if "=" not in item]
+    out = "compare"
+    for item in arguments:
+        key, given, value = item.partition("=")
+        if given and key != "out":
+            fail(f"{key}: no such setting of report; {nearest(key, ['out'])}")
+        out = value if given else out
+    try:
+        written = command.report(folders, Path(out))
+    except ColdstartError as error:
+        fail(str(error))
+    Console(soft_wrap=True).print(f"see {written}", highlight=False)
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,10 @@ def write_artifact_rows(
 
 def read_rows(artifact: Path) -> list[dict[str, Any]]:
     """The rows of a data artifact."""
-    path = artifact / "data" / ROWS
+    return read_lines(artifact / "data" / ROWS)
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The objects of a JSONL file of ours."""
     # Not splitlines(): it also splits at U+2028 and its like, which JSON strings may hold as they are.
     return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]

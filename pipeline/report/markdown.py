@@ -61,7 +61,7 @@ def render_table(table: Table) -> str:
 
 
 def _story(story: Story) -> list[str]:
-    parts = [f"### Answer {story.gold}", _fenced(story.question)]
+    parts = [f"### Answer {story.gold}", fenced(story.question)]
     for stage, samples in story.stages:
         parts += [_sample(stage, story.parts[part], sample) for part, sample in samples.items()]
     return parts
@@ -70,8 +70,8 @@ def _story(story: Story) -> list[str]:
 def _sample(stage: str, title: str, sample: Sample) -> str:
     verdict = sample.fault or sample.verdict
     facts = f" ({sample.facts})" if sample.facts else ""
-    return f"**{stage}**, {title}: {verdict}{facts}\n\n{_fenced(sample.text)}"
+    return f"**{stage}**, {title}: {verdict}{facts}\n\n{fenced(sample.text)}"
 
 
-def _fenced(text: str) -> str:
+def fenced(text: str) -> str:
     return "```text\n" + text.replace("```", "ʼʼʼ") + "\n```"
