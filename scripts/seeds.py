@@ -89,11 +89,17 @@ def proportion(share: float, n: int) -> Estimate:
 
 
 def above_the_line(run: SeedRun, stage: str) -> Estimate:
-    """The least lead of the budget curve over fits-or-chance, at budgets between the first and the last."""
-    points = [(run.means(stage, f"budget_{p['budget']}"), p) for p in run.metrics[stage]["budget"][1:-1]]
-    leads = [
-        Estimate(mean(list(m.values())).value - p["fits_or_chance"], mean(list(m.values())).half) for m, p in points
-    ]
+    """The least lead of the budget curve over fits-or-chance, at budgets between the first and the last.
+
+    Paired: where a thought fits, both are the same; where it is cut, the line has chance.
+    """
+    points = run.metrics[stage]["budget"]
+    chance = points[0]["fits_or_chance"]  # every thought is cut at the first
+    leads = []
+    for point in points[1:-1]:
+        part = f"budget_{point['budget']}"
+        right, cut = run.means(stage, part), run.means(stage, part, "cut")
+        leads.append(mean([right[question] - chance if cut[question] else 0.0 for question in right]))
     return min(leads, key=lambda lead: lead.low)
 
 
