@@ -20,8 +20,6 @@ from pipeline.compose import RESERVED, RunConfig, check_root, conf_dir, read_con
 from pipeline.errors import ColdstartError, nearest
 
 logger = logging.getLogger(__name__)
-REPORT = "report"
-"""The verb that takes folders instead of settings, so that nothing of Hydra is asked."""
 
 
 def main() -> None:
@@ -30,10 +28,10 @@ def main() -> None:
     verb = "run"
     if arguments and "=" not in arguments[0] and not arguments[0].startswith(("-", "+", "~")):
         verb, arguments = arguments[0], arguments[1:]
-    if verb == REPORT:
-        return report(arguments)
+    if verb in PLAIN_VERBS:
+        return PLAIN_VERBS[verb](arguments)
     if verb not in VERBS:
-        fail(f"no verb {verb!r}; {nearest(verb, (*VERBS, REPORT))}")
+        fail(f"no verb {verb!r}; {nearest(verb, (*VERBS, *PLAIN_VERBS))}")
     chosen = VERBS[verb]
     try:
         check_root(arguments, chosen.words)
@@ -142,6 +140,22 @@ def report(arguments: Sequence[str]) -> None:
     Console(soft_wrap=True).print(f"see {written}", highlight=False)
 
 
+def chat(arguments: Sequence[str]) -> None:
+    """Talk to a checkpoint."""
+    from pipeline.commands import chat as command
+    from pipeline.runner.execute import quiet_engines
+
+    if len(arguments) != 1 or "=" in arguments[0]:
+        fail("which checkpoint? coldstart chat runs/qwen3-tiny/distill")
+    quiet_engines()
+    try:
+        command.chat(arguments[0])
+    except ColdstartError as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        fail("interrupted", status=130)
+
+
 @dataclass(frozen=True)
 class Verb:
     """``config``: the file of conf/ that Hydra composes; ``words``: what may stand at its root."""
@@ -156,6 +170,10 @@ VERBS: dict[str, Verb] = {
     "plan": Verb(lambda cfg: plan(read_config(cfg))),
     "budget": Verb(budget, "budget", frozenset(field.name for field in fields(BudgetSettings))),
 }
+
+
+# These take folders instead of settings, so nothing is composed.
+PLAIN_VERBS: dict[str, Callable[[Sequence[str]], None]] = {"report": report, "chat": chat}
 
 
 def report_writer(folder: Path) -> Callable[[dict[str, Any]], None]:

@@ -4,7 +4,7 @@ Finished rows are dropped as they finish, each row draws from its own seed, and 
 deals in token ids only: prompts come rendered, completions leave as ids (``pipeline.chat`` turns them into text).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -49,6 +49,7 @@ def generate(
     languages: Sequence[str] | None = None,
     offsets: Sequence[int] | None = None,
     max_rows: int = 512,
+    on_token: Callable[[int], None] | None = None,
 ) -> list[Rollout]:
     """Continue each prompt.
 
@@ -64,12 +65,15 @@ def generate(
         languages: of each prompt, which choose the stop sentence; the first of ``think.stop`` by default.
         offsets: tokens at the end of each prompt that count as generated: its random stream goes on behind them.
         max_rows: prompts that are decoded at a time.
+        on_token: for one prompt alone: called with each of its tokens as it comes, the end token left out.
 
     Returns:
         One rollout for each prompt, in their order.
     """
     if sampling.do_sample and seeds is None:
         raise ValueError("sampling needs a seed for each prompt")
+    if on_token is not None and len(prompts) != 1:
+        raise ValueError("tokens are streamed for one prompt at a time")
     if thinking_budget is not None and (think is None or not think.stop):
         raise ValueError("a thinking budget needs the tokens of the think block and a stop sentence")
     seeds = seeds if seeds is not None else [0] * len(prompts)
@@ -96,6 +100,7 @@ def generate(
                 assert think is not None
                 default = next(iter(think.stop))
                 batch.limit(thinking_budget, think, [languages[r] if languages else default for r in rows + fill])
+            batch.on_token = on_token
             done |= dict(zip(rows, batch.run(), strict=False))
     finally:
         model.train(training)
@@ -136,6 +141,7 @@ class _Batch:
         self.length = torch.zeros(rows, dtype=torch.long, device=self.device)
         self.ended = torch.zeros(rows, dtype=torch.bool, device=self.device)
         self.budget: _BudgetState | None = None
+        self.on_token: Callable[[int], None] | None = None
 
     def limit(self, budget: int, think: ThinkTokens, languages: Sequence[str]) -> None:
         self.budget = _BudgetState(budget, think, languages, self.prompts, self.device)
@@ -175,6 +181,8 @@ class _Batch:
             over = torch.isin(chosen, self.eos) & ~forced
             self.ended[rows] |= over & alive
             alive = alive & ~over
+            if self.on_token is not None and bool(alive[0]):
+                self.on_token(int(chosen[0]))
             count = int(alive.sum())
             if count == 0:
                 return
