@@ -2,8 +2,8 @@
 
     python scripts/bench_budget.py runs/qwen3-tiny/general_rl
 
-Both take turns in one process; the ratio is of the medians over rounds. The sweep thinks once, cuts the same thoughts at
-each budget, and answers anew from there; the evaluation is its first part.
+Both take turns in one process; the ratio is of the medians over rounds. The sweep thinks once, cuts the same thoughts
+at each budget, and answers anew from there; the evaluation is its first part.
 """
 
 import argparse
