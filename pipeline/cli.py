@@ -119,7 +119,7 @@ def budget(cfg: DictConfig) -> None:
     with one_bar(console, "budget") as progress:
         folders = command.budget(settings, progress)
     command.show(folders, lambda line: console.print(line, markup=False, highlight=False))
-    console.print(f"see {folders[0]}/budget.md, budget.json and samples.jsonl", highlight=False)
+    console.print(f"see {folders[0]}/budget.html, budget.md, budget.json and samples.jsonl", highlight=False)
 
 
 def report(arguments: Sequence[str]) -> None:

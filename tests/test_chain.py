@@ -358,6 +358,9 @@ def test_budget_of_a_checkpoint_on_a_file(run, tmp_path):
         if row["budget"] == 4 and row["cut"]
     )
     assert (out / "budget.png").stat().st_size > 1000
+    page = (out / "budget.html").read_text(encoding="utf-8")
+    assert "<svg" in page
+    assert f"{100 * figures['points'][-1]['accuracy']:.1f}" in page
     assert "smallest" in (out / "budget.md").read_text() or "No budget" in (out / "budget.md").read_text()
 
 

@@ -81,9 +81,10 @@ def read_settings(cfg: DictConfig) -> BudgetSettings:
 
 
 def budget(settings: BudgetSettings, progress: Progress | None = None) -> list[Path]:
-    """Measure and write ``budget.json``, ``samples.jsonl``, ``budget.md`` and ``budget.png``; returns their folders.
+    """Measure, and write ``budget.json``, ``samples.jsonl``, ``budget.md``, ``budget.html`` and ``budget.png``.
 
-    One folder for a checkpoint; for a run one for each of its models that thinks, and a plot of all of them.
+    Returns the folders: one for a checkpoint; for a run one for each of its models that thinks, and above them a plot
+    of all.
 
     Raises:
         ColdstartError: no such checkpoint, a tokenizer without a chat template, a model without a think block,

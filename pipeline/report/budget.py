@@ -1,21 +1,40 @@
-"""What ``coldstart budget`` writes for people: ``budget.md`` and ``budget.png``."""
+"""What ``coldstart budget`` writes for people: ``budget.md``, ``budget.html`` and ``budget.png``."""
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
+from pipeline.report.html import environment
 from pipeline.report.markdown import render_table
-from pipeline.report.plots import budget_figure, save_png
+from pipeline.report.plots import budget_figure, save_png, svg_text
 from pipeline.report.tables import Cell, Row, Table, known_chance, number, percent, share
 
 
+@dataclass(frozen=True)
+class BudgetContents:
+    """What both renderers lay out."""
+
+    model: str
+    problems: str
+    sentence: str
+    points: Table
+    by_difficulty: Table
+    by_language: Table
+
+
 def write_budget_report(out: Path, figures: Mapping[str, Any]) -> None:
-    save_png(
-        budget_figure({Path(figures["model"]).name: _curve(figures)}, known_chance(figures["points"])),
-        out / "budget.png",
-    )
-    (out / "budget.md").write_text(render_budget(figures), encoding="utf-8")
+    """``budget.md``, ``budget.png`` and ``budget.html``."""
+    drawn = budget_figure({Path(figures["model"]).name: _curve(figures)}, known_chance(figures["points"]))
+    contents = read_budget(figures)
+    save_png(drawn, out / "budget.png")
+    (out / "budget.md").write_text(render_budget(contents), encoding="utf-8")
+    page = environment().get_template("budget.html.jinja")
+    text = page.render(budget=contents, figure=Markup(svg_text(drawn, "budget")))
+    (out / "budget.html").write_text(text, encoding="utf-8")
 
 
 def write_curves(root: Path, folders: Sequence[Path]) -> None:
@@ -25,23 +44,38 @@ def write_curves(root: Path, folders: Sequence[Path]) -> None:
     save_png(budget_figure({name: _curve(found) for name, found in figures.items()}, chance), root / "budget.png")
 
 
-def render_budget(figures: Mapping[str, Any]) -> str:
-    sufficient, area = figures["smallest_sufficient_budget"], figures["area"]
-    parts = [
-        f"# {figures['model']} on {figures['problems']}",
-        f"{figures['n']} problems, {figures['k']} completion(s) of each; 95% intervals "
-        f"({'Wilson' if figures['k'] == 1 else 'clustered by problem'}). "
+def read_budget(figures: Mapping[str, Any]) -> BudgetContents:
+    sufficient, area, k = figures["smallest_sufficient_budget"], figures["area"], figures["k"]
+    sentence = (
+        f"{figures['n']} problems, {k} completion{'s' * (k > 1)} of each; 95% intervals "
+        f"({'Wilson' if k == 1 else 'clustered by problem'}). "
         + ("No budget here" if sufficient is None else f"A budget of {sufficient} tokens is the smallest that")
-        + " is within one point of unlimited thinking. "
-        + ("" if area is None else f"Mean accuracy over the budgets: {percent(area)}%."),
+        + " is within one point of unlimited thinking."
+        + ("" if area is None else f" Mean accuracy over the budgets: {percent(area)}%.")
+    )
+    points = figures["points"]
+    return BudgetContents(
+        model=figures["model"],
+        problems=figures["problems"],
+        sentence=sentence,
+        points=budget_points(points),
+        by_difficulty=_split(points, "by_difficulty"),
+        by_language=_split(points, "by_language"),
+    )
+
+
+def render_budget(contents: BudgetContents) -> str:
+    parts = [
+        f"# {contents.model} on {contents.problems}",
+        contents.sentence,
         "![accuracy against the thinking budget](budget.png)",
-        render_table(budget_points(figures["points"])),
+        render_table(contents.points),
         "*cut*: thoughts that the budget stopped; *ended*: thoughts that the model closed itself; *tokens*: of all "
         "completions. Every completion is in `samples.jsonl`.",
         "## By difficulty",
-        render_table(_split(figures["points"], "by_difficulty")),
+        render_table(contents.by_difficulty),
         "## By language",
-        render_table(_split(figures["points"], "by_language")),
+        render_table(contents.by_language),
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -17,16 +17,21 @@ TEMPLATE = "report.html.jinja"
 
 def render_html(contents: Contents, figures: dict[str, str]) -> str:
     """The page. ``figures``: ``budget`` and each RL stage -> its ``<svg>`` element."""
-    environment = Environment(
+    drawn = {name: Markup(svg) for name, svg in figures.items()}
+    return environment().get_template(TEMPLATE).render(run=contents, figures=drawn)
+
+
+def environment() -> Environment:
+    """Where templates are found, and how: everything is escaped, and a name that is missing is an error."""
+    made = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["code"] = code
-    drawn = {name: Markup(svg) for name, svg in figures.items()}
-    return environment.get_template(TEMPLATE).render(run=contents, figures=drawn)
+    made.filters["code"] = code
+    return made
 
 
 def code(text: str) -> Markup:

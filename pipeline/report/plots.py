@@ -45,7 +45,7 @@ def budget_figure(curves: Mapping[str, Mapping[str, Any]], chance: float | None)
     columns = min(2, len(curves))
     lines = -(-len(curves) // columns)
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(10.4 if columns == 2 else 6.5, 2.75 * lines + 0.5), layout="constrained")
+        figure = Figure(figsize=(10.4, 2.75 * lines + 0.5) if columns == 2 else (8.6, 3.9), layout="constrained")
         panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).flatten()
         for panel, (name, metrics) in zip(panels, curves.items(), strict=False):
             _budget_panel(panel, metrics, chance)
