@@ -29,7 +29,11 @@ def main() -> None:
     if arguments and "=" not in arguments[0] and not arguments[0].startswith(("-", "+", "~")):
         verb, arguments = arguments[0], arguments[1:]
     if verb in PLAIN_VERBS:
-        return PLAIN_VERBS[verb](arguments)
+        if {"-h", "--help"} & set(arguments):
+            Console(soft_wrap=True).print(PLAIN_VERBS[verb].__doc__, markup=False, highlight=False)
+            return
+        PLAIN_VERBS[verb](arguments)
+        return
     if verb not in VERBS:
         fail(f"no verb {verb!r}; {nearest(verb, (*VERBS, *PLAIN_VERBS))}")
     chosen = VERBS[verb]
@@ -123,7 +127,7 @@ def budget(cfg: DictConfig) -> None:
 
 
 def report(arguments: Sequence[str]) -> None:
-    """A run's report again, or several runs side by side. Its arguments are folders, and out=DIR."""
+    """coldstart report RUN [RUN ...] [out=DIR]: a run's report again, or several runs or budgets side by side."""
     from pipeline.commands import report as command
 
     folders = [Path(item) for item in arguments if "=" not in item]
@@ -141,7 +145,7 @@ def report(arguments: Sequence[str]) -> None:
 
 
 def chat(arguments: Sequence[str]) -> None:
-    """Talk to a checkpoint."""
+    """coldstart chat CHECKPOINT: talk to it, with /think, /no_think, /budget N, /budget off, /clear and /exit."""
     from pipeline.commands import chat as command
     from pipeline.runner.execute import quiet_engines
 
