@@ -7,6 +7,7 @@ import pytest
 from pipeline.commands.budget import QWEN3_STOP, BudgetSettings, budget, measured_with, read_sampling
 from pipeline.errors import ColdstartError
 from pipeline.evaluation.sweep import Sweep, auto_budgets, sweep, sweep_point
+from pipeline.generation.characters import LONGEST_WAIT
 from pipeline.generation.complete import Completer
 from pipeline.generation.sampling import GREEDY
 from pipeline.models import save_model
@@ -36,7 +37,7 @@ def test_points_are_in_order_and_count(swept):
     assert by_budget["no_think"]["mean_thinking_tokens"] == by_budget[0]["mean_thinking_tokens"] == 0
     assert by_budget[0]["forced"] == 1
     assert by_budget["unlimited"]["forced"] == 0
-    assert by_budget[4]["mean_thinking_tokens"] <= 4
+    assert by_budget[4]["mean_thinking_tokens"] <= 4 + LONGEST_WAIT, "random models write broken characters"
     assert "fits_or_chance" in by_budget[4]
     assert "fits_or_chance" not in by_budget["unlimited"]
     for point in swept.points:

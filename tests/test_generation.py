@@ -1,11 +1,16 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from transformers import LogitsProcessorList, MinPLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
 from pipeline.chat.encode import encode_text, render_prompt
+from pipeline.chat.parse import parse_completion
 from pipeline.evaluation.budget_curve import answer_within
 from pipeline.generation.budget import block_state, stop_text, think_tokens, thought_span
-from pipeline.generation.complete import Completer
+from pipeline.generation.characters import read_characters
+from pipeline.generation.complete import Completer, Judged
+from pipeline.generation.cut import cut_thought
 from pipeline.generation.loop import generate
 from pipeline.generation.sampling import GREEDY, Sampling, _nucleus, pick_tokens, uniforms
 
@@ -97,7 +102,8 @@ def test_bad_sampling_settings():
 
 def test_a_thought_stops_at_its_budget(model, tokenizer, prompts, ids):
     """The block is opened in the prompt, as some templates do, since a random model would not open one."""
-    think = think_tokens(tokenizer, STOP)
+    # A random model writes broken characters, for which a budget waits; that is another test's.
+    think = replace(think_tokens(tokenizer, STOP), characters=None)
     opened = [[*prompt, think.open] for prompt in ids]
     languages = [prompt.language for prompt in prompts]
     for budget in (0, 1, 5):
@@ -156,3 +162,48 @@ def test_a_sweep_gives_what_generating_under_each_budget_gives(thinking_model, t
         assert [item.rollout for item in swept] == [item.rollout for item in anew]
         assert [item.thinking_tokens for item in swept] == [item.thinking_tokens for item in anew]
         assert any(item.rollout.cut for item in swept)
+
+
+SPLIT = "walk 🜁🜂 then 山"
+"""Characters that the tokenizer writes in several tokens."""
+
+
+def test_tokens_that_end_inside_a_character(tokenizer):
+    characters = read_characters(tokenizer)
+    ids = encode_text(tokenizer, [SPLIT])[0]
+    assert len(ids) > 10
+    broken = [end for end in range(1, len(ids) + 1) if tokenizer.decode(ids[:end]).endswith("\ufffd")]
+    assert broken
+    assert [end for end in range(1, len(ids) + 1) if not characters.whole(ids[:end])] == broken
+    pending = torch.zeros(1, dtype=torch.long)
+    for end, token in enumerate(ids, start=1):
+        pending = characters.pending(pending, torch.tensor([token]))
+        assert (int(pending) > 0) == (end in broken)
+
+
+def test_a_cut_never_splits_a_character(model, tokenizer):
+    """The model is made to write a thought of rare characters; both ways of cutting it wait for a whole one."""
+    think = think_tokens(tokenizer, STOP)
+    script = [think.open, *encode_text(tokenizer, ["\n" + SPLIT + " done\n"])[0], think.close]
+    prompt = encode_text(tokenizer, ["start 3 f+1. find x"])[0]
+    original = model.forward
+
+    def forward(input_ids, position_ids, **kwargs):
+        output = original(input_ids=input_ids, position_ids=position_ids, **kwargs)
+        for row, position in enumerate((position_ids[:, -1] - len(prompt) + 1).tolist()):
+            if 0 <= position < len(script):
+                output.logits[row, -1, script[position]] = 1e9
+        return output
+
+    model.forward = forward
+    (free,) = generate(model, [prompt], GREEDY, 60, [EOS])
+    whole = Judged(None, 0, free, parse_completion("", True), 0, prompt)
+    waited = 0
+    for budget in range(1, len(script) - 2):
+        (limited,) = generate(model, [prompt], GREEDY, 60, [EOS], thinking_budget=budget, think=think)
+        kept = limited.ids[: limited.forced.index(True)]
+        assert not tokenizer.decode(kept).endswith("\ufffd")
+        assert budget <= len(kept) - 1 <= budget + 3
+        waited += len(kept) - 1 > budget
+        assert cut_thought(whole, budget, think).kept == kept
+    assert waited, "some budgets end inside a character"

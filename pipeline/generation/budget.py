@@ -13,6 +13,7 @@ from transformers import PreTrainedTokenizerBase
 
 from pipeline.chat.encode import encode_text
 from pipeline.chat.parse import CLOSE, EMPTY_BLOCK, OPEN
+from pipeline.generation.characters import Characters, read_characters
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class ThinkTokens:
     """After a thought of at least one token: line break, stop sentence, ``</think>``, blank line."""
     empty: list[int] = field(default_factory=list)
     """Right after ``<think>``, at a budget of 0: what makes the empty block. No thought, so nothing that was cut."""
+    characters: Characters | None = None
+    """Which tokens end inside a character; None when that is not asked."""
 
     def forced(self, language: str, thought_tokens: int) -> list[int]:
         return self.stop[language] if thought_tokens else self.empty
@@ -42,7 +45,8 @@ def think_tokens(tokenizer: PreTrainedTokenizerBase, stop_sentence: Mapping[str,
         raise ValueError("the tokenizer has no think tokens of its own: load it through pipeline.chat.tokenizer")
     stops = encode_text(tokenizer, [stop_text(sentence) for sentence in stop_sentence.values()])
     (empty,) = encode_text(tokenizer, [EMPTY_BLOCK.removeprefix(OPEN)])
-    return ThinkTokens(opening[0], closing[0], dict(zip(stop_sentence, stops, strict=True)), empty)
+    stop = dict(zip(stop_sentence, stops, strict=True))
+    return ThinkTokens(opening[0], closing[0], stop, empty, read_characters(tokenizer))
 
 
 def block_state(prompt: Sequence[int], tokens: ThinkTokens) -> Literal["before", "inside", "after"]:

@@ -5,6 +5,7 @@ RL alone has its own way in (``pipeline.training.rollouts``), as TRL does the de
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -97,7 +98,7 @@ class Completer:
     stop_sentence: Mapping[str, str] | None = None
     """By language; none by default."""
 
-    @property
+    @cached_property
     def think(self) -> ThinkTokens:
         return think_tokens(self.tokenizer, self.stop_sentence or NO_SENTENCE)
 

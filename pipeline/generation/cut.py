@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.generation.budget import ThinkTokens, thought_span
+from pipeline.generation.characters import LONGEST_WAIT
 from pipeline.generation.complete import Completer, Judged
 from pipeline.generation.loop import Rollout, generate
 from pipeline.generation.sampling import GREEDY, Sampling
@@ -22,11 +23,16 @@ class Cut:
 
 
 def cut_thought(item: Judged, budget: int, think: ThinkTokens) -> Cut | None:
-    """The completion cut after ``budget`` tokens of its thought; None when the thought is not longer."""
+    """The completion cut after ``budget`` tokens of its thought, and the rest of a character; None when the thought is
+    not longer."""
     span = thought_span(item.rollout.ids, think, opened=item.opened)
     if span is None or span[1] - span[0] <= budget:
         return None
-    return Cut(item, item.rollout.ids[: span[0] + budget])
+    thought, end = item.rollout.ids[: span[1]], span[0] + budget
+    latest = min(span[1], end + LONGEST_WAIT)
+    while think.characters is not None and end < latest and not think.characters.whole(thought[span[0] : end]):
+        end += 1
+    return Cut(item, item.rollout.ids[:end]) if end < span[1] else None
 
 
 def answer_from(completer: Completer, cuts: Sequence[Cut], sampling: Sampling = GREEDY) -> list[Judged]:

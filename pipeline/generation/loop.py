@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 
 from pipeline.generation.budget import ThinkTokens, block_state
 from pipeline.generation.cache import RoomyCache
+from pipeline.generation.characters import LONGEST_WAIT
 from pipeline.generation.sampling import Sampling, pick_tokens, uniforms
 
 MIN_ROWS = 8
@@ -222,11 +223,13 @@ class _BudgetState:
         self.inside = torch.tensor([state == "inside" for state in states], device=device)
         self.finished = torch.tensor([state == "after" for state in states], device=device)
         self.thought = torch.zeros(len(stops), dtype=torch.long, device=device)
+        self.pending = torch.zeros_like(self.thought)  # bytes that the last character of the thought still misses
         self.position = torch.full((len(stops),), -1, device=device)
 
     def apply(self, chosen: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The tokens that are really taken, and which of them are forced."""
         due = self.inside & (self.thought >= self.budget) & (chosen != self.think.close) & (self.position < 0)
+        due &= (self.pending == 0) | (self.thought >= self.budget + LONGEST_WAIT)
         self.position = torch.where(due, 0, self.position)
         forced = self.position >= 0
         stop = self.stop.gather(1, self.position.clamp_min(0)[:, None]).squeeze(1)
@@ -236,10 +239,12 @@ class _BudgetState:
         self.position = torch.where(self.position >= self.stop_length, -1, self.position)
         opens = ~self.inside & ~self.finished & (taken == self.think.open) & ~forced
         self.thought = self.thought + (self.inside & ~closes & ~forced)
+        if self.think.characters is not None:
+            self.pending = torch.where(self.inside, self.think.characters.pending(self.pending, taken), 0)
         self.finished = self.finished | closes
         self.inside = (self.inside & ~closes) | opens
         return taken, forced
 
     def keep_rows(self, rows: torch.Tensor) -> None:
-        for name in ("stop", "stop_length", "inside", "finished", "thought", "position"):
+        for name in ("stop", "stop_length", "inside", "finished", "thought", "pending", "position"):
             setattr(self, name, getattr(self, name)[rows])

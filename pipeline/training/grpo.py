@@ -10,7 +10,7 @@ from trl import GRPOTrainer
 
 from pipeline.chat.encode import encode_text, prefill_of
 from pipeline.chat.parse import parse_completion
-from pipeline.generation.budget import think_tokens
+from pipeline.generation.budget import ThinkTokens, think_tokens
 from pipeline.generation.loop import generate
 from pipeline.generation.sampling import Sampling
 from pipeline.problems.prompts import Prompt
@@ -65,9 +65,11 @@ def rollout_function(
     Plain sampling at a temperature: top-p or top-k would make the samples another policy's than the one that learns.
     """
     sampling = Sampling(temperature=temperature)
+    think: list[ThinkTokens] = []  # of the trainer's tokenizer, read at the first call
 
     def rollout(prompts: list[str], trainer: RolloutGRPOTrainer) -> dict[str, Any]:
         tokenizer = trainer.processing_class
+        think[:] = think or [think_tokens(tokenizer, stop_sentence)]
         prompt_ids = encode_text(tokenizer, prompts)
         step, first = trainer.state.global_step, trainer.accelerator.process_index * len(prompts)
         rollouts = generate(
@@ -78,7 +80,7 @@ def rollout_function(
             trainer.eos_token_ids,
             seeds=[derive_seed(seed, "rollout", step, first + row) for row in range(len(prompts))],
             thinking_budget=thinking_budget,
-            think=think_tokens(tokenizer, stop_sentence),
+            think=think[0],
             languages=[json.loads(row["row"])["problem"]["language"] for row in trainer.rows],
         )
         output: dict[str, Any] = {
