@@ -109,6 +109,38 @@ def test_mistakes_are_answered_with_the_nearest_valid_word(coldstart, arguments,
     assert said in refused(coldstart(*arguments))
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--help"], "coldstart VERB [overrides]"),
+        (["budget", "--help"], "Accuracy against the thinking budget"),
+        (["report", "--help"], "coldstart report RUN"),
+        (["chat", "-h"], "coldstart chat CHECKPOINT"),
+    ],
+)
+def test_every_verb_has_help(arguments, said):
+    done = python("-m", "pipeline", *arguments)
+    assert done.returncode == 0
+    assert said in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["report"], "which run?"),
+        (["report", "nowhere"], "has no ledger.json"),
+        (["report", "nowhere", "ot=x"], "did you mean 'out'"),
+        (["chat"], "which checkpoint?"),
+        (["chat", "nobody/nothing"], "cannot load"),
+        (["reprot"], "did you mean 'report'"),
+    ],
+)
+def test_mistakes_of_the_other_verbs(arguments, said):
+    done = python("-m", "pipeline", *arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
 def test_a_refused_run_leaves_no_stage_behind(coldstart, tmp_path):
     refused(coldstart("run", "only=cold_start"))
     assert not (tmp_path / "qwen3-tiny" / "cold_start").exists()

@@ -1,7 +1,7 @@
 import pytest
 
 from pipeline.chat.parse import parse_completion, render_completion
-from pipeline.evaluation.figures import calibration_error, clustered, summarise, wilson
+from pipeline.evaluation.figures import calibration_error, clustered, instruction_shares, summarise, wilson
 from pipeline.generation.complete import Judged
 from pipeline.generation.loop import Rollout
 
@@ -44,3 +44,31 @@ def test_summary_of_samples(prompts):
     assert figures["mean_thinking_tokens"] == 3
     assert figures["truncated"] == 0
     assert figures["calibration_error"] == pytest.approx(abs(2 / 3 - 0.5))
+
+
+def test_a_mixture_is_measured_by_family(prompts):
+    from pipeline.problems import make_family
+    from pipeline.problems.prompts import plain_prompt
+
+    walk, count = prompts[0], plain_prompt(make_family("counting").sample(1, "test", (5, 5), seed=0)[0])
+    figures = summarise([judged(walk, walk.problem.answer), judged(count, "77")])
+    assert figures["by_family"] == {"walk": 1, "counting": 0}
+    assert "by_family" not in summarise([judged(walk, "1"), judged(prompts[1], "1")])
+
+
+def test_instructions_are_counted_by_kind_number_language_and_mode(prompts):
+    from pipeline.problems.instructions import obey
+    from pipeline.problems.prompts import plain_prompt
+
+    english = next(prompt.problem for prompt in prompts if prompt.language == "en")
+    rows = []
+    for names, follows in ((("quote",), True), (("title",), False), (("quote", "end_with"), True)):
+        prompt = plain_prompt(english, "no_think", names)
+        box = f"\\boxed{{{english.answer}}}"
+        text = render_completion("", obey(box, names, "en") if follows else box)
+        rows.append(Judged(prompt, 0, Rollout([1], [False], True), parse_completion(text, True), 0, []))
+    shares = instruction_shares(rows)
+    assert shares == {
+        "title": 0, "quote": 1, "end_with": 1, "alone": 0.5, "in_pairs": 1,
+        "en": pytest.approx(2 / 3), "no_think": pytest.approx(2 / 3),
+    }  # fmt: skip

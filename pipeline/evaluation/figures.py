@@ -88,16 +88,12 @@ def summarise(judged: Sequence[Judged], greedy_accuracy: float | None = None) ->
         "mean_thinking_tokens": mean([item.thinking_tokens for item in judged]),
         "truncated": mean([not item.rollout.ended for item in judged]),
         "by_difficulty": {
-            str(level): mean(
-                [
-                    share
-                    for share, group in zip(shares, groups, strict=True)
-                    if group[0].prompt.problem.difficulty == level
-                ]
-            )
-            for level in sorted({group[0].prompt.problem.difficulty for group in groups})
+            str(level): mean(values) for level, values in sorted(_split(groups, shares, "difficulty").items())
         },
     }
+    by_family = _split(groups, shares, "family")
+    if len(by_family) > 1:
+        figures["by_family"] = {name: mean(values) for name, values in by_family.items()}
     if languages:
         figures["language"] = mean(languages)
     if greedy_accuracy is not None:
@@ -105,6 +101,14 @@ def summarise(judged: Sequence[Judged], greedy_accuracy: float | None = None) ->
     if k > 1:
         figures["calibration_error"] = calibration_error([share for _, share in votes], voted)
     return figures
+
+
+def _split(groups: Sequence[Sequence[Judged]], shares: Sequence[float], key: str) -> dict[Any, list[float]]:
+    """The problems' shares by an attribute of the problem."""
+    found: dict[Any, list[float]] = {}
+    for group, share in zip(groups, shares, strict=True):
+        found.setdefault(getattr(group[0].prompt.problem, key), []).append(share)
+    return found
 
 
 def instruction_shares(judged: Sequence[Judged]) -> dict[str, float]:
