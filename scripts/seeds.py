@@ -207,10 +207,10 @@ def table(seeds: Sequence[int], runs: Sequence[SeedRun]) -> str:
 
 
 def measured(figure: Figure, run: SeedRun) -> Any:
-    """None where the run has not come that far."""
+    """None where the run has not come that far, or has no such problems."""
     try:
         return figure(run)
-    except (KeyError, IndexError, FileNotFoundError):
+    except (KeyError, IndexError, FileNotFoundError, ZeroDivisionError):
         return None
 
 

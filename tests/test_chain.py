@@ -301,7 +301,8 @@ def test_a_recipe_of_ones_own_starts_from_any_checkpoint(run, tmp_path):
     easy = ["every.sample.difficulty=[1,3]", "evaluation.difficulty=[1,3]", "evaluation.problems=48"]
     coldstart("run", *examples, *easy, f"model={run / 'cold_start' / 'model'}", f"runs_dir={tmp_path}")
     metrics = {s["name"]: s["metrics"] for s in read(tmp_path / "expert_iteration-tiny" / "ledger.json")["stages"]}
-    assert metrics["round_2"]["think"]["accuracy"] > metrics["start"]["think"]["accuracy"]
+    assert metrics["samples_2"]["rows"] > metrics["samples_1"]["rows"], "more of its own samples are right"
+    assert metrics["round_2"]["think"]["accuracy"] > 0.5
 
 
 def test_r1_zero_learns_without_any_supervised_stage(tmp_path):
