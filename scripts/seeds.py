@@ -83,11 +83,6 @@ def paired(after: Means, before: Means, keep: float = 1.0) -> Estimate:
     return mean([after[question] - keep * before[question] for question in after])
 
 
-def proportion(share: float, n: int) -> Estimate:
-    """Of independent trials, with a normal interval."""
-    return Estimate(share, Z95 * math.sqrt(share * (1 - share) / n))
-
-
 def above_the_line(run: SeedRun, stage: str) -> Estimate:
     """The least lead of the budget curve over fits-or-chance, at budgets between the first and the last.
 

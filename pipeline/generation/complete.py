@@ -1,6 +1,6 @@
 """From prompts to judged completions: render, generate, decode, parse, verify. Everything that samples goes through it.
 
-RL alone has its own way in (``pipeline.training.rollouts``), as TRL does the decoding there.
+RL alone has its own way in (``pipeline.training.grpo``), as TRL does the decoding there.
 """
 
 from collections.abc import Mapping, Sequence
